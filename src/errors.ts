@@ -34,8 +34,8 @@ export function demandWhole(name: string, value: unknown, least: number, most: n
 /** A value in a few words, however large or hostile it is. */
 function show(value: unknown): string {
   if (typeof value === 'string') return JSON.stringify(clip(value))
-  if (ArrayBuffer.isView(value)) return `${value.constructor.name} of ${value.byteLength} bytes`
   if (Array.isArray(value)) return `an array of ${value.length}`
+  if (ArrayBuffer.isView(value)) return `a ${value.constructor.name} of ${(value as Uint8Array).length}`
   if (typeof value === 'function') return 'a function'
   if (typeof value === 'object' && value !== null) return 'an object'
   return clip(String(Object.is(value, -0) ? '-0' : value))

@@ -1,0 +1,16 @@
+/** One typed array after another, in a new one of the first one's type. */
+export function concatenate<A extends Int32Array | Float32Array>(parts: readonly A[]): A {
+  const length = parts.reduce((sum, part) => sum + part.length, 0)
+  const whole = new (parts[0].constructor as new (length: number) => A)(length)
+  let at = 0
+  for (const part of parts) {
+    whole.set(part, at)
+    at += part.length
+  }
+  return whole
+}
+
+/** Adds `more` to `sum`, element by element, in place. */
+export function addTo(sum: Int32Array, more: Int32Array): void {
+  for (let i = 0; i < sum.length; i++) sum[i] += more[i]
+}

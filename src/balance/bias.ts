@@ -1,0 +1,92 @@
+import { demand } from '../errors.js'
+import type { Balance, Schedule } from './protocol.js'
+
+export interface BiasBalanceOptions {
+  /** u, the size of an update: 1e-3 in DeepSeek-V3, Nemotron 3 and nearly everywhere. A schedule gets the updates so far. */
+  readonly rate: number | Schedule
+  /** 'sign' (the default) moves every bias by u; 'proportional' by u · error. */
+  readonly rule?: 'sign' | 'proportional'
+  /**
+   * What the proportional rule measures its error (mean load − load) in; it must be given with it, for the stable range
+   * of u depends on it. 'mean': multiples of the mean load, stable while h · u < 2, where h is the density of scores at
+   * the selection threshold over the share above it. 'fraction': shares of all assignments. 'tokens': raw counts.
+   */
+  readonly unit?: 'mean' | 'fraction' | 'tokens'
+  /** Subtract the mean from every update, so that the biases cannot drift together (torchtitan); it changes no selection. */
+  readonly center?: boolean
+}
+
+/** The biases, float32 [E], and how many updates made them. */
+export interface BiasState {
+  readonly bias: Float32Array
+  readonly updates: number
+}
+
+/**
+ * Aux-loss-free balancing: after each step, an overloaded expert's bias goes down and an underloaded one's up.
+ * b ← b + u · sign(mean load − load), in float32, which replays recorded PyTorch training to the last bit.
+ *
+ * Source: Wang et al., arXiv 2408.15664, algorithm 1, and its table 3 for the proportional rule; Megatron-LM
+ * `get_updated_expert_bias`; torchtitan for `center`. Throws an InputError on options that contradict one another.
+ */
+export function biasBalance(options: BiasBalanceOptions): Balance<BiasState> {
+  const { rate, rule = 'sign', unit, center = false } = options
+  checkOptions(options)
+  const errorsOf = rule === 'sign' ? signs : (load: Int32Array) => shortfalls(load, unit)
+  return {
+    init: (numExperts) => ({ bias: new Float32Array(numExperts), updates: 0 }),
+    update({ bias, updates }, load) {
+      const size = Math.fround(typeof rate === 'function' ? rate(updates) : rate)
+      const steps = errorsOf(load).map((error) => Math.fround(size * error))
+      if (center) centre(steps)
+      return { bias: bias.map((value, e) => value + steps[e]), updates: updates + 1 }
+    },
+    bias: (state) => state.bias,
+  }
+}
+
+/** sign(mean load − load): compared as whole numbers, so that equal is equal. */
+function signs(load: Int32Array): Float64Array {
+  const total = sum(load)
+  return Float64Array.from(load, (count) => Math.sign(total - count * load.length))
+}
+
+/** Mean load − load, in the unit asked for; all 0 where there is no load to measure by. */
+function shortfalls(load: Int32Array, unit: BiasBalanceOptions['unit']): Float64Array {
+  const total = sum(load)
+  const mean = total / load.length
+  const measure = unit === 'mean' ? mean : unit === 'fraction' ? total : 1
+  return Float64Array.from(load, (count) => (total === 0 ? 0 : (mean - count) / measure))
+}
+
+function centre(steps: Float64Array): void {
+  const mean = Math.fround(sum(steps) / steps.length)
+  for (let e = 0; e < steps.length; e++) steps[e] = Math.fround(steps[e] - mean)
+}
+
+const sum = (values: Int32Array | Float64Array): number => {
+  let total = 0
+  for (const value of values) total += value
+  return total
+}
+
+function checkOptions({ rate, rule = 'sign', unit }: BiasBalanceOptions): void {
+  demand(
+    typeof rate === 'function' || Number.isFinite(rate),
+    'biasBalance: rate must be a finite number or a schedule',
+    rate,
+    'Use 1e-3, or a function of the number of updates so far.',
+  )
+  demand(
+    rule === 'sign' || rule === 'proportional',
+    "biasBalance: rule must be 'sign' or 'proportional'",
+    rule,
+    'Any other rule is a Balance of your own: init, update and bias.',
+  )
+  demand(
+    rule === 'sign' ? unit === undefined : unit === 'mean' || unit === 'fraction' || unit === 'tokens',
+    "biasBalance: unit must be 'mean', 'fraction' or 'tokens' with the proportional rule, and is not for the sign rule",
+    unit,
+    "With 'proportional', start from unit: 'mean'.",
+  )
+}

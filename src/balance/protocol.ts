@@ -1,0 +1,26 @@
+import type { Routing } from '../router/routing.js'
+
+/**
+ * A balance rule: what the router's bias is, and how it follows the load. State is a plain value, handed in and handed
+ * back; the simulation, or your own loop, turns the crank. A rule of your own is these three functions.
+ */
+export interface Balance<State> {
+  init(numExperts: number): State
+  /**
+   * The state after an update from `load` [E], the tokens each expert got since the last update. `seen` is what they
+   * were routed by, for rules that look at scores [T, E].
+   */
+  update(state: State, load: Int32Array, seen?: { routing: Routing; scores: Float32Array }): State
+  /** The bias [E] that the next routing adds to its selection keys. */
+  bias(state: State): Float32Array
+}
+
+/** A value that follows the number of updates made so far. */
+export type Schedule = (update: number) => number
+
+/** No balancing: the bias stays 0. */
+export const noBalance: Balance<Float32Array> = {
+  init: (numExperts) => new Float32Array(numExperts),
+  update: (bias) => bias,
+  bias: (bias) => bias,
+}

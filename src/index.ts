@@ -1,0 +1,80 @@
+// The table of contents: every floor, from the ground up.
+
+// ground
+export { concatenate } from './arrays.js'
+// balance: load → next bias
+export { type BiasBalanceOptions, type BiasState, biasBalance } from './balance/bias.js'
+export { type Balance, noBalance, type Schedule } from './balance/protocol.js'
+export { cumulative, dirichlet, logGamma, pick, shuffle, zipf } from './distributions.js'
+export { InputError } from './errors.js'
+// formats: bytes in, values out and back
+export { float32Of, float64Of, int32Of } from './formats/decode.js'
+export {
+  type Dtype,
+  readSafetensors,
+  type Safetensors,
+  type Tensor,
+  tensor,
+  writeSafetensors,
+} from './formats/safetensors.js'
+export { cosTurns, exp, log, log1p, sigmoid, sinTurns, softplus, tanh } from './math.js'
+// metrics: how balanced, how specialised, against chance
+export { type Agreement, agreement } from './metrics/agreement.js'
+export { chanceOf, expectedMaxViolation, type FairRouting } from './metrics/chance.js'
+export {
+  balanceOfLayers,
+  globalMaxViolation,
+  layersOf,
+  meanMaxViolation,
+  sumLoads,
+} from './metrics/layers.js'
+export {
+  type BalanceFigures,
+  balanceOf,
+  coefficientOfVariation,
+  deadExperts,
+  gini,
+  maxOverMean,
+  maxViolation,
+  normalizedEntropy,
+} from './metrics/load.js'
+export { type Locality, locality } from './metrics/locality.js'
+export {
+  type Companions,
+  coActivation,
+  companions,
+  type DomainPreference,
+  loadByDomain,
+  mutualInformation,
+  preferences,
+} from './metrics/specialization.js'
+// model: what a model is
+export { checkModel, defineModel } from './model/check.js'
+export * from './model/config.js'
+export { nemotron3Nano, tinyNemotronH } from './model/nemotron.js'
+export { countParameters, type ParameterCount, type PartCount } from './model/parameters.js'
+export { presets } from './model/presets.js'
+export { routerOf } from './model/router-of.js'
+export type { RouterSettings } from './model/router-settings.js'
+export { normalQuantile } from './normal.js'
+export { type Draws, type Streams, streams } from './random.js'
+// router: score → select → weigh
+export type { RouterConfig } from './router/config.js'
+export { linearRouter, routerLogits } from './router/linear.js'
+export type { Batch, Router, StepContext } from './router/protocol.js'
+export { route } from './router/route.js'
+export { loadOf, type Routing } from './router/routing.js'
+// simulate: time
+export { type ReplayedLayer, replayTrace } from './simulate/replay-trace.js'
+export { type ReplayedTraining, replayTraining } from './simulate/replay-training.js'
+export { reportToJson, type StepReport } from './simulate/report.js'
+export { simulate } from './simulate/simulate.js'
+export type { Json, Snapshot } from './simulate/snapshot.js'
+export type { Setup } from './simulate/start.js'
+// workload: where tokens come from
+export { type DomainOptions, domains, hiddenDomains } from './workload/domains.js'
+export { type GaussianOptions, gaussian } from './workload/gaussian.js'
+export { type Mixture, nemotronMixture } from './workload/mixture.js'
+export type { Workload } from './workload/protocol.js'
+export { readTrace, type Trace, type TraceLayer, traceWorkload } from './workload/trace.js'
+export { readTrainingLoad, type TrainingLoad } from './workload/training-load.js'

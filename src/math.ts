@@ -1,0 +1,151 @@
+/**
+ * Elementary functions in float64 that give the same bits in every engine.
+ *
+ * `Math.exp`, `Math.log` and their kin may differ in the last bit from one engine to the next. These are built on
+ * + − × ÷ √, which IEEE 754 fixes, and on moving bits, in an order that SIMD lanes can follow. Series are Taylor's,
+ * after a reduction that keeps the argument small; each stays within 2 ulp of the exact value (see test/math.test.ts).
+ */
+
+const ln2High = 0.6931471803691238 // its last 21 bits are 0, so that k · ln2High is exact
+const ln2Low = 1.9082149292705877e-10
+const roundToWhole = 6755399441055744 // 1.5 · 2⁵²: adding and subtracting it rounds to the nearest whole number
+
+/** 2ᵏ for k from −1022 to 1023: looked up, because building it from its bits makes the processor wait for memory. */
+const powers = new Float64Array(2046)
+for (let k = 0, up = 1; k <= 1023; k++, up *= 2) {
+  powers[1022 + k] = up
+  if (k < 1023) powers[1022 - k] = 1 / up
+}
+const powerOfTwo = (k: number): number => powers[1022 + k]
+
+/** x · 2ᵏ for any k that exp can need, in two factors, since one of them may be beyond float64. */
+function scale(x: number, k: number): number {
+  if (k >= -1021 && k <= 1023) return x * powerOfTwo(k)
+  const half = k >> 1
+  return x * powerOfTwo(half) * powerOfTwo(k - half)
+}
+
+const bits = new Float64Array(1)
+const words = new Int32Array(bits.buffer)
+const high = new Uint8Array(Int32Array.of(1).buffer)[0] // the place of the high word, which depends on the byte order
+
+/** eʳ − 1 − r for |r| ≤ ln 2 / 2, over r²: the tail of the series from r²/2! on, to degree 13. */
+function expTail(r: number): number {
+  const r2 = r * r
+  const r4 = r2 * r2
+  const a = 0.5 + r * 0.16666666666666666
+  const b = 0.041666666666666664 + r * 0.008333333333333333
+  const c = 0.001388888888888889 + r * 0.0001984126984126984
+  const d = 2.48015873015873e-5 + r * 2.7557319223985893e-6
+  const e = 2.755731922398589e-7 + r * 2.505210838544172e-8
+  const f = 2.08767569878681e-9 + r * 1.6059043836821613e-10
+  return a + r2 * b + r4 * (c + r2 * d + r4 * (e + r2 * f))
+}
+
+/** eˣ. Below −745.2 it is 0, above 709.8 ∞. */
+export function exp(x: number): number {
+  if (!(x > -746)) return Number.isNaN(x) ? x : 0
+  if (x > 710) return Infinity
+  const k = x * Math.LOG2E + roundToWhole - roundToWhole
+  return scale(1 + reducedExpm1(x, k), k)
+}
+
+/** eʳ − 1 for r = x − k · ln 2, where k is the whole number that leaves |r| ≤ ln 2 / 2. */
+function reducedExpm1(x: number, k: number): number {
+  const near = x - k * ln2High
+  const rest = k * ln2Low
+  const r = near - rest
+  const lost = near - r - rest // what rounding r has lost
+  return r + (r * r * expTail(r) + lost)
+}
+
+/** ln x, from x = 2ᵏ · m with m in [√½, √2). NaN below 0. */
+export function log(x: number): number {
+  if (!(x > 0 && x < Infinity)) return x === 0 ? -Infinity : x === Infinity ? x : Number.NaN
+  if (x < 2.2250738585072014e-308) return log(x * 18014398509481984) - 54 * ln2High - 54 * ln2Low // made normal by 2⁵⁴
+  // The exponent is counted from √½, so that m − 1 lies around 0: 0x3fe6a09e is the high word of √½.
+  bits[0] = x
+  const k = (words[high] - 0x3fe6a09e) >> 20
+  const f = (k <= 1022 ? x * powerOfTwo(-k) : x * 0.25 * powerOfTwo(2 - k)) - 1
+  const s = f / (2 + f)
+  const s2 = s * s
+  const s4 = s2 * s2
+  // ln m = 2 (s + s³/3 + s⁵/5 + …) = f − s · (f − tail), which adds a small correction to an exact f
+  const tail =
+    s2 * (2 / 3 + s4 * (2 / 7 + s4 * (2 / 11 + s4 * (2 / 15 + s4 * (2 / 19 + s4 * (2 / 23)))))) +
+    s4 * (2 / 5 + s4 * (2 / 9 + s4 * (2 / 13 + s4 * (2 / 17 + s4 * (2 / 21)))))
+  return k * ln2High + (k * ln2Low - s * (f - tail) + f)
+}
+
+/** ln(1 + x) without losing a small x. */
+export function log1p(x: number): number {
+  const sum = 1 + x
+  if (sum === 1 || sum === Infinity || !(sum > 0)) return sum === 1 ? x : log(sum)
+  return log(sum) - (sum - 1 - x) / sum // what rounding 1 + x lost, to first order
+}
+
+/** 1 / (1 + e⁻ˣ): the logistic function. */
+export function sigmoid(x: number): number {
+  return x < -36.75 ? exp(x) : 1 / (1 + exp(-x))
+}
+
+/** ln(1 + eˣ). */
+export function softplus(x: number): number {
+  return x > 0 ? x + log1p(exp(-x)) : log1p(exp(x))
+}
+
+/** The hyperbolic tangent: near 0 by Lambert's continued fraction x / (1 + x² / (3 + x² / (5 + …))). */
+export function tanh(x: number): number {
+  const size = Math.abs(x)
+  if (size >= 0.55) return (x < 0 ? -1 : 1) * (1 - 2 / (exp(2 * size) + 1))
+  const x2 = x * x
+  let fraction = 0
+  for (let odd = 17; odd > 1; odd -= 2) fraction = x2 / (odd + fraction)
+  return x / (1 + fraction)
+}
+
+const sinSeries = (t: number): number => {
+  const t2 = t * t
+  const tail =
+    -0.16666666666666666 +
+    t2 *
+      (0.008333333333333333 +
+        t2 *
+          (-0.0001984126984126984 +
+            t2 *
+              (2.7557319223985893e-6 +
+                t2 * (-2.505210838544172e-8 + t2 * (1.6059043836821613e-10 - t2 * 7.647163731819816e-13)))))
+  return t + t * t2 * tail
+}
+
+const cosSeries = (t: number): number => {
+  const t2 = t * t
+  const tail =
+    0.041666666666666664 +
+    t2 *
+      (-0.001388888888888889 +
+        t2 *
+          (2.48015873015873e-5 +
+            t2 *
+              (-2.755731922398589e-7 +
+                t2 * (2.08767569878681e-9 + t2 * (-1.1470745597729725e-11 + t2 * 4.779477332387385e-14)))))
+  return 1 - (t2 * 0.5 - t2 * t2 * tail)
+}
+
+/** sin(2πu), u in turns: a quarter of a turn is taken off exactly, so that no angle is too large. */
+export function sinTurns(u: number): number {
+  return quarterTurns(u, 0)
+}
+
+/** cos(2πu), u in turns. */
+export function cosTurns(u: number): number {
+  return quarterTurns(u, 1)
+}
+
+function quarterTurns(u: number, ahead: number): number {
+  const quarters = Math.floor(4 * u + 0.5)
+  const t = (u - quarters * 0.25) * 6.283185307179586
+  const place = (quarters + ahead) & 3
+  const value = place & 1 ? cosSeries(t) : sinSeries(t)
+  return place & 2 ? -value : value
+}

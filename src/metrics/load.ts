@@ -1,0 +1,89 @@
+import { log } from '../math.js'
+
+/**
+ * How unequal a load is. A load is [E], tokens per expert; a load without any token counts as balanced.
+ *
+ * None of these is 0 (or 1) for fair routing of few tokens: read each beside what chance alone gives, `chanceOf`.
+ */
+export interface BalanceFigures {
+  readonly maxViolation: number
+  readonly maxOverMean: number
+  readonly coefficientOfVariation: number
+  readonly gini: number
+  readonly normalizedEntropy: number
+  readonly deadExperts: number
+}
+
+/** All figures of one load [E]. */
+export function balanceOf(load: ArrayLike<number>): BalanceFigures {
+  return {
+    maxViolation: maxViolation(load),
+    maxOverMean: maxOverMean(load),
+    coefficientOfVariation: coefficientOfVariation(load),
+    gini: gini(load),
+    normalizedEntropy: normalizedEntropy(load),
+    deadExperts: deadExperts(load),
+  }
+}
+
+/**
+ * MaxVio, (largest load − mean) / mean: 0 at perfect balance, E/K − 1 at most. Wang et al., arXiv 2408.15664, eq. 4.
+ *
+ * For a model it is taken per layer, then averaged over layers (`meanOverLayers`); "batch" from the load of one step,
+ * "global" from a load summed over many.
+ */
+export function maxViolation(load: ArrayLike<number>): number {
+  return maxOverMean(load) - 1
+}
+
+/** Largest load / mean load: 1 at perfect balance, E/K at most. "Load imbalance" of OLMo-core, "overload" of EPLB. */
+export function maxOverMean(load: ArrayLike<number>): number {
+  let largest = 0
+  for (let e = 0; e < load.length; e++) largest = Math.max(largest, load[e])
+  return largest === 0 ? 1 : (largest * load.length) / total(load)
+}
+
+/** Standard deviation over mean, of the E loads themselves (not an estimate from a sample: divided by E, not E − 1). */
+export function coefficientOfVariation(load: ArrayLike<number>): number {
+  const sum = total(load)
+  if (sum === 0) return 0
+  const mean = sum / load.length
+  let squares = 0
+  for (let e = 0; e < load.length; e++) squares += (load[e] - mean) * (load[e] - mean)
+  return Math.sqrt(squares / load.length) / mean
+}
+
+/** Gini coefficient, Σᵢⱼ |nᵢ − nⱼ| / (2 E² mean): 0 when equal, (E − 1)/E when one expert has it all. */
+export function gini(load: ArrayLike<number>): number {
+  const sum = total(load)
+  if (sum === 0) return 0
+  const sorted = Float64Array.from(load).sort()
+  let ranked = 0
+  for (let i = 0; i < sorted.length; i++) ranked += (2 * i + 1 - sorted.length) * sorted[i]
+  return ranked / (sorted.length * sum)
+}
+
+/** Entropy of the shares over ln E: 1 when equal, 0 when one expert has it all. */
+export function normalizedEntropy(load: ArrayLike<number>): number {
+  const sum = total(load)
+  if (sum === 0 || load.length === 1) return 1
+  let entropy = 0
+  for (let e = 0; e < load.length; e++) {
+    const share = load[e] / sum
+    if (share > 0) entropy -= share * log(share)
+  }
+  return entropy / log(load.length)
+}
+
+/** How many experts got no token. */
+export function deadExperts(load: ArrayLike<number>): number {
+  let dead = 0
+  for (let e = 0; e < load.length; e++) if (load[e] === 0) dead++
+  return dead
+}
+
+function total(load: ArrayLike<number>): number {
+  let sum = 0
+  for (let e = 0; e < load.length; e++) sum += load[e]
+  return sum
+}

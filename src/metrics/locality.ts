@@ -1,0 +1,49 @@
+import type { Routing } from '../router/routing.js'
+
+/** How alike neighbouring tokens of a sequence are routed, each beside what independent tokens would give. */
+export interface Locality {
+  /** Pairs of neighbours compared. */
+  readonly pairs: number
+  /** Share of pairs whose first expert, by selection key, is the same. */
+  readonly firstRepeats: number
+  /** The same for the expert of the largest combine weight. */
+  readonly heaviestRepeats: number
+  /** Chance that two independent tokens share their first expert: Σ share², shares of first choices. */
+  readonly firstRepeatsByChance: number
+  /** Mean share of a token's experts that the token before it had chosen too. */
+  readonly kept: number
+}
+
+/** Compares each token with the one before it in the same sequence; `sequences` is [T]. */
+export function locality(routing: Routing, sequences: Int32Array): Locality {
+  const { tokens, topK, numExperts, experts, weights } = routing
+  const first = Int32Array.from({ length: tokens }, (_, token) => experts[token * topK])
+  const heaviest = Int32Array.from({ length: tokens }, (_, token) => {
+    let slot = token * topK
+    for (let s = slot + 1; s < (token + 1) * topK; s++) if (weights[s] > weights[slot]) slot = s
+    return experts[slot]
+  })
+  let pairs = 0
+  let firstRepeats = 0
+  let heaviestRepeats = 0
+  let kept = 0
+  for (let token = 1; token < tokens; token++) {
+    if (sequences[token] !== sequences[token - 1]) continue
+    pairs++
+    if (first[token] === first[token - 1]) firstRepeats++
+    if (heaviest[token] === heaviest[token - 1]) heaviestRepeats++
+    const before = experts.subarray((token - 1) * topK, token * topK)
+    for (let s = token * topK; s < (token + 1) * topK; s++)
+      if (experts[s] >= 0 && before.includes(experts[s])) kept++
+  }
+  const per = Math.max(1, pairs)
+  const shares = new Float64Array(numExperts)
+  for (const expert of first) if (expert >= 0) shares[expert] += 1 / tokens
+  return {
+    pairs,
+    firstRepeats: firstRepeats / per,
+    heaviestRepeats: heaviestRepeats / per,
+    firstRepeatsByChance: shares.reduce((sum, share) => sum + share * share, 0),
+    kept: kept / (per * topK),
+  }
+}

@@ -1,0 +1,32 @@
+import { demand } from '../errors.js'
+import { checkModel } from './check.js'
+import { type ModelConfig, sublayersOf } from './config.js'
+import type { RouterSettings } from './router-settings.js'
+
+/**
+ * The router that all mixture-of-experts layers of a model share, ready for `route` and `simulate`.
+ * Throws an InputError on a model without such layers, or with layers that route differently.
+ */
+export function routerOf(model: ModelConfig): RouterSettings {
+  checkModel(model)
+  const [first, ...others] = sublayersOf(model).flatMap((sublayer) =>
+    sublayer.kind === 'moe' ? [sublayer.router] : [],
+  )
+  demand(
+    first !== undefined,
+    'routerOf: the model must have a mixture-of-experts layer',
+    model.name,
+    "Give one of its letters a sublayer of kind 'moe'.",
+  )
+  const odd = others.find((router) => !alike(router, first))
+  demand(
+    odd === undefined,
+    'routerOf: all mixture-of-experts layers of the model must route alike',
+    model.name,
+    'Take the router of the layer you mean, such as model.layers.E[0].router.',
+  )
+  return first
+}
+
+const alike = (a: RouterSettings, b: RouterSettings): boolean =>
+  (Object.keys({ ...a, ...b }) as (keyof RouterSettings)[]).every((setting) => a[setting] === b[setting])

@@ -1,0 +1,83 @@
+import { demand } from '../errors.js'
+import { type RouterConfig, resolveRouter } from './config.js'
+import type { Router } from './protocol.js'
+import { route } from './route.js'
+
+/**
+ * Router logits [T, E] of hidden states [T, D] and a router weight [E, D]: x·Wᵀ, plus the gate's own linear bias [E]
+ * where it has one (gpt-oss), which is not the balancing bias. Each product and each sum is rounded to float32, in order
+ * over D, so that every engine gives the same bits. Throws an InputError on lengths that do not fit one another.
+ */
+export function routerLogits(
+  hidden: Float32Array,
+  weight: Float32Array,
+  numExperts: number,
+  gateBias: Float32Array = new Float32Array(numExperts),
+): Float32Array {
+  const width = weight.length / numExperts
+  demand(
+    Number.isInteger(width) && width > 0,
+    `routerLogits: weight must hold numExperts = ${numExperts} rows`,
+    weight,
+    'Lay it out as [E, D], one row an expert.',
+  )
+  demand(
+    hidden.length % width === 0,
+    `routerLogits: hidden must hold rows of D = ${width} values, the width of the weight`,
+    hidden,
+    'Lay it out as [T, D], one row a token.',
+  )
+  demand(
+    gateBias.length === numExperts,
+    `routerLogits: gateBias must hold numExperts = ${numExperts} values`,
+    gateBias,
+    'Leave it out unless the gate is a linear layer with a bias.',
+  )
+  const tokens = hidden.length / width
+  const logits = new Float32Array(tokens * numExperts)
+  // Transposed, the inner loop runs along experts: E independent sums, where a dot product would wait for one.
+  const columns = transpose(weight, numExperts, width)
+  const sums = new Float32Array(numExperts)
+  for (let token = 0; token < tokens; token++) {
+    sums.fill(0)
+    for (let d = 0; d < width; d++) {
+      const x = hidden[token * width + d]
+      const column = d * numExperts
+      for (let e = 0; e < numExperts; e++) sums[e] += Math.fround(x * columns[column + e])
+    }
+    for (let e = 0; e < numExperts; e++) logits[token * numExperts + e] = sums[e] + gateBias[e]
+  }
+  return logits
+}
+
+/**
+ * A top-k router with weights of its own, for batches of hidden states. `weights` is one [E, D] a layer, or one for all.
+ */
+export function linearRouter(router: RouterConfig, weights: Float32Array | readonly Float32Array[]): Router {
+  const { numExperts } = resolveRouter(router)
+  return ({ hidden }, bias, { layer }) => {
+    const weight = weights instanceof Float32Array ? weights : weights[layer]
+    demand(
+      weight !== undefined,
+      'linearRouter: there must be a weight for every layer simulated',
+      `layer ${layer}`,
+      'Pass as many weights as layers, or a single one for all.',
+    )
+    demand(
+      hidden !== undefined,
+      'linearRouter: the workload must give hidden states',
+      hidden,
+      'Use a workload such as hiddenDomains or traceWorkload, or pass the router config itself.',
+    )
+    return route(routerLogits(hidden, weight, numExperts), router, bias)
+  }
+}
+
+function transpose(matrix: Float32Array, rows: number, columns: number): Float32Array {
+  const result = new Float32Array(matrix.length)
+  for (let row = 0; row < rows; row++) {
+    for (let column = 0; column < columns; column++)
+      result[column * rows + row] = matrix[row * columns + column]
+  }
+  return result
+}

@@ -1,0 +1,81 @@
+import type { ResolvedRouter } from './config.js'
+
+/**
+ * The K experts of each token, [T, K]: those with the best selection keys, best first, ties to the lower index.
+ *
+ * The key is float32(score + bias), and this is the only place that sees the bias. A logit of −∞ keeps its expert out
+ * whatever the bias; with fewer than K experts left, the last slots stay −1. With groups, only the experts of the best
+ * `topGroups` groups stand for selection: the others are masked with −∞, not with 0, which a negative key would lose to.
+ * Source: DeepSeek-V3, arXiv 2412.19437, eqs. 12–16; Wang et al., arXiv 2408.15664, eq. 3.
+ */
+export function selectExperts(
+  scores: Float32Array,
+  logits: Float32Array,
+  router: ResolvedRouter,
+  bias?: Float32Array,
+): Int32Array {
+  const { numExperts, topK, numGroups, topGroups } = router
+  const tokens = scores.length / numExperts
+  const experts = new Int32Array(tokens * topK)
+  const keys = new Float32Array(numExperts)
+  const bestKeys = new Float32Array(topK)
+  const maskLesserGroups = topGroups < numGroups ? groupMask(router) : undefined
+  for (let token = 0; token < tokens; token++) {
+    const row = token * numExperts
+    for (let e = 0; e < numExperts; e++) {
+      const key = bias === undefined ? scores[row + e] : scores[row + e] + bias[e]
+      keys[e] = logits[row + e] === Number.NEGATIVE_INFINITY ? Number.NEGATIVE_INFINITY : key
+    }
+    maskLesserGroups?.(keys)
+    selectBest(keys, 0, numExperts, bestKeys, experts, token * topK)
+  }
+  return experts
+}
+
+/**
+ * Finds the largest keys above −∞ among keys[from … to), as many as `bestKeys` holds: largest first, ties to the lower
+ * index. Writes them to `bestKeys` and their indices, counted from `from`, to `chosen` at `first`; empty slots get −1.
+ */
+function selectBest(
+  keys: Float32Array,
+  from: number,
+  to: number,
+  bestKeys: Float32Array,
+  chosen: Int32Array,
+  first: number,
+): void {
+  const last = bestKeys.length - 1
+  bestKeys.fill(Number.NEGATIVE_INFINITY)
+  chosen.fill(-1, first, first + last + 1)
+  for (let i = from; i < to; i++) {
+    const key = keys[i]
+    if (!(key > bestKeys[last])) continue
+    let slot = last
+    for (; slot > 0 && key > bestKeys[slot - 1]; slot--) {
+      bestKeys[slot] = bestKeys[slot - 1]
+      chosen[first + slot] = chosen[first + slot - 1]
+    }
+    bestKeys[slot] = key
+    chosen[first + slot] = i - from
+  }
+}
+
+/** A function that sets the keys of every expert outside the best `topGroups` groups to −∞. */
+function groupMask({ numExperts, numGroups, topGroups, groupScoreTop }: ResolvedRouter) {
+  const size = numExperts / numGroups
+  const groupScores = new Float32Array(numGroups)
+  const best = new Int32Array(groupScoreTop)
+  const bestKeys = new Float32Array(groupScoreTop)
+  const kept = new Int32Array(topGroups)
+  const keptScores = new Float32Array(topGroups)
+  return (keys: Float32Array): void => {
+    for (let group = 0; group < numGroups; group++) {
+      selectBest(keys, group * size, (group + 1) * size, bestKeys, best, 0)
+      groupScores[group] = bestKeys.reduce((sum, key) => Math.fround(sum + key))
+    }
+    selectBest(groupScores, 0, numGroups, keptScores, kept, 0)
+    for (let group = 0; group < numGroups; group++) {
+      if (!kept.includes(group)) keys.fill(Number.NEGATIVE_INFINITY, group * size, (group + 1) * size)
+    }
+  }
+}

@@ -1,0 +1,50 @@
+import { reportOf, type StepReport } from './report.js'
+import { checkSnapshot, decode, encode, type Snapshot } from './snapshot.js'
+import { type Setup, start, type World } from './start.js'
+import { nothingPending, type SimulationState, step } from './step.js'
+
+/**
+ * Simulates routing and balancing step by step: workload → router → load → report → next bias.
+ *
+ * Lazy and endless unless `steps` is given: take reports while you want them and stop with `break`. The same setup and
+ * seed give the same bytes, and so does a simulation resumed `from` a report's snapshot. Throws an InputError, before
+ * the first step, on a setup that contradicts itself.
+ */
+export function simulate<State>(setup: Setup<State>): Generator<StepReport, void, void> {
+  const world = start(setup)
+  const state = setup.from === undefined ? initial(world) : resume(world, setup.from)
+  return run(world, state, setup.steps ?? Number.POSITIVE_INFINITY)
+}
+
+function* run<State>(
+  world: World<State>,
+  from: SimulationState<State>,
+  steps: number,
+): Generator<StepReport, void, void> {
+  let state = from
+  for (let done = 0; done < steps; done++) {
+    const { step: index } = state
+    const { state: next, result } = step(world, state)
+    state = next
+    yield reportOf(index, result, world.numExperts, () => snapshotOf(world, next))
+  }
+}
+
+function initial<State>(world: World<State>): SimulationState<State> {
+  const balances = Array.from({ length: world.layers }, () => world.balance.init(world.numExperts))
+  return { step: 0, balances, pending: nothingPending(world) }
+}
+
+function snapshotOf<State>(world: World<State>, { step, balances }: SimulationState<State>): Snapshot {
+  return { version: 1, step, numExperts: world.numExperts, balances: balances.map(encode) }
+}
+
+/** What is pending is not in the snapshot: the steps since the last update are made again, which gives the same load. */
+function resume<State>(world: World<State>, from: Snapshot): SimulationState<State> {
+  checkSnapshot(from, world.layers, world.numExperts)
+  const balances = from.balances.map((state) => decode(state) as State)
+  const lastUpdate = from.step - (from.step % world.updateEvery)
+  let state: SimulationState<State> = { step: lastUpdate, balances, pending: nothingPending(world) }
+  while (state.step < from.step) state = step(world, state).state
+  return state
+}

@@ -1,0 +1,90 @@
+import type { Balance } from '../balance/protocol.js'
+import { demand, demandWhole } from '../errors.js'
+import { type Streams, streams } from '../random.js'
+import type { RouterConfig } from '../router/config.js'
+import { resolveRouter } from '../router/config.js'
+import type { Batch, Router, StepContext } from '../router/protocol.js'
+import { routeScored } from '../router/route.js'
+import type { Routing } from '../router/routing.js'
+import type { Workload } from '../workload/protocol.js'
+import type { Snapshot } from './snapshot.js'
+
+/** What to simulate. `State` is whatever the balance rule keeps. */
+export interface Setup<State> {
+  /** A top-k router as data, or a router function of one's own. */
+  readonly router: RouterConfig | Router
+  readonly balance: Balance<State>
+  readonly workload: Workload
+  readonly tokensPerStep: number
+  /** Steps to yield; endless unless given: stop with `break`. */
+  readonly steps?: number
+  /** MoE layers, each with its own tokens and bias; 1 unless given. */
+  readonly layers?: number
+  /** E: needed for a router function whose batches carry no logits to count. */
+  readonly numExperts?: number
+  readonly seed?: string | number
+  /** Steps (micro-batches) whose summed load makes one bias update; 1 unless given. */
+  readonly updateEvery?: number
+  /** Go on from here instead of from step 0. */
+  readonly from?: Snapshot
+}
+
+/** What one layer's tokens were routed by; `scores` are known for a RouterConfig only. */
+export interface Seen {
+  readonly routing: Routing
+  readonly scores?: Float32Array
+}
+
+/** A setup checked and made ready: what each step needs. */
+export interface World<State> {
+  readonly balance: Balance<State>
+  readonly workload: Workload
+  readonly route: (batch: Batch, bias: Float32Array, context: StepContext) => Seen
+  readonly random: Streams
+  readonly tokensPerStep: number
+  readonly layers: number
+  readonly numExperts: number
+  readonly updateEvery: number
+}
+
+/** Checks a setup. Throws an InputError on what cannot be simulated. */
+export function start<State>(setup: Setup<State>): World<State> {
+  const { router, balance, workload, tokensPerStep, layers = 1, seed = 0, updateEvery = 1 } = setup
+  demandWhole('simulate: tokensPerStep', tokensPerStep, 1, 1 << 28, 'It is the tokens of one batch.')
+  demandWhole('simulate: layers', layers, 1, 1 << 16, 'It is the number of MoE layers.')
+  demandWhole('simulate: updateEvery', updateEvery, 1, 1 << 30, 'Use 1 to update the bias after every step.')
+  if (setup.steps !== undefined) {
+    demandWhole('simulate: steps', setup.steps, 0, Number.MAX_SAFE_INTEGER, 'Leave it out to go on for ever.')
+  }
+  const random = streams(seed)
+  const world = { balance, workload, random, tokensPerStep, layers, updateEvery }
+  if (typeof router === 'function') {
+    const numExperts =
+      setup.numExperts ?? countExperts(workload({ step: 0, layer: 0, tokens: tokensPerStep, random }))
+    return { ...world, numExperts, route: (...asked) => ({ routing: router(...asked) }) }
+  }
+  const { numExperts } = resolveRouter(router)
+  return { ...world, numExperts, route: (batch, bias) => routeLogits(batch, bias, router) }
+}
+
+function routeLogits({ logits }: Batch, bias: Float32Array, router: RouterConfig): Seen {
+  demand(
+    logits !== undefined,
+    'simulate: with a router config, the workload must give logits',
+    logits,
+    'For hidden states, pass linearRouter(config, weights) as the router.',
+  )
+  // Softmax after top-k takes no bias at all; a rule that leaves it at 0, such as noBalance, is not one.
+  const used = router.softmaxOrder === 'afterTopK' && bias.every((value) => value === 0) ? undefined : bias
+  return routeScored(logits, router, used)
+}
+
+function countExperts({ tokens, logits }: Batch): number {
+  demand(
+    logits !== undefined,
+    'simulate: numExperts must be given for a router function that reads hidden states',
+    undefined,
+    'Add numExperts to the setup.',
+  )
+  return logits.length / tokens
+}

@@ -1,0 +1,51 @@
+import { demand, demandWhole } from '../errors.js'
+import { normalQuantile } from '../normal.js'
+import type { Workload } from './protocol.js'
+
+export interface GaussianOptions {
+  readonly numExperts: number
+  /**
+   * How unlike the experts are: the standard deviation of their mean logits, which stand at the normal quantiles
+   * skew · Φ⁻¹((e + ½) / E), so that expert 0 is the least wanted. 0, the default, makes routing fair.
+   */
+  readonly skew?: number
+  /** Mean logits [E] of one's own instead. */
+  readonly offsets?: ArrayLike<number>
+  /** Standard deviation of the logits of one expert; 1 unless given. */
+  readonly spread?: number
+}
+
+/** Independent tokens: logit of token t for expert e = offset_e + spread · N(0, 1). */
+export function gaussian(options: GaussianOptions): Workload {
+  const { numExperts, skew = 0, spread = 1 } = options
+  demandWhole('gaussian: numExperts', numExperts, 1, 1 << 20, 'Give the router’s number of experts.')
+  demand(
+    Number.isFinite(skew),
+    'gaussian: skew must be a finite number',
+    skew,
+    'Use 0.5 for a clear imbalance.',
+  )
+  demand(Number.isFinite(spread), 'gaussian: spread must be a finite number', spread, 'Leave it out for 1.')
+  const { offsets = normalScores(numExperts).map((score) => skew * score) } = options
+  demand(
+    offsets.length === numExperts,
+    `gaussian: offsets must hold numExperts = ${numExperts} values`,
+    offsets,
+    'Give one mean logit an expert.',
+  )
+  return ({ tokens, layer, step, random }) => {
+    const draws = random('workload', layer, step)
+    const logits = new Float32Array(tokens * numExperts)
+    for (let token = 0; token < tokens; token++) {
+      draws.at(token)
+      for (let e = 0; e < numExperts; e++)
+        logits[token * numExperts + e] = offsets[e] + spread * draws.normal()
+    }
+    return { tokens, logits }
+  }
+}
+
+/** Φ⁻¹((i + ½) / n): n values spread as n draws of a standard normal would be on average, in ascending order. */
+export function normalScores(n: number): Float64Array {
+  return Float64Array.from({ length: n }, (_, i) => normalQuantile((i + 0.5) / n))
+}

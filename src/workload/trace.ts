@@ -1,0 +1,195 @@
+import * as v from 'valibot'
+import { concatenate } from '../arrays.js'
+import { demand, InputError } from '../errors.js'
+import { float32Of, int32Of } from '../formats/decode.js'
+import { readSafetensors, type Safetensors, tensor } from '../formats/safetensors.js'
+import type { RouterConfig } from '../router/config.js'
+import type { Workload } from './protocol.js'
+
+/** Tokens recorded at the routers of a real model, with what its own code made of them. */
+export interface Trace {
+  readonly tokens: number
+  /** Names of the domains that `domains` counts. */
+  readonly domainNames: readonly string[]
+  /** [T] each. */
+  readonly domains: Int32Array
+  readonly sequences: Int32Array
+  readonly positions: Int32Array
+  readonly tokenIds: Int32Array
+  readonly router: RouterConfig
+  readonly layers: readonly TraceLayer[]
+}
+
+export interface TraceLayer {
+  /** The layer's place in the model's stack. */
+  readonly index: number
+  /** [T, D] what the router received. */
+  readonly hidden: Float32Array
+  /** [E, D] */
+  readonly weight: Float32Array
+  /** [E] the correction bias. */
+  readonly bias: Float32Array
+  /** [T, K] the recorded choice, in the recorder's order. */
+  readonly experts: Int32Array
+  readonly weights: Float32Array
+}
+
+const Config = v.object({
+  n_routed_experts: v.number(),
+  num_experts_per_tok: v.number(),
+  routed_scaling_factor: v.number(),
+  norm_topk_prob: v.boolean(),
+  n_group: v.number(),
+  topk_group: v.number(),
+})
+
+const Domains = v.array(v.object({ name: v.string() }))
+
+/**
+ * Reads a routing trace from a safetensors file: for each MoE layer N `layers.N.router_input` [T, D], `router_weight`
+ * [E, D], `e_score_correction_bias` [E], `topk_indices` and `topk_weights` [T, K]; for each token `token_ids`,
+ * `domain_ids`, `sequence_ids` and `positions`; metadata `config` (Hugging Face names, a sigmoid router) and `domains`.
+ * Throws an InputError on a file that is not one.
+ */
+export function readTrace(bytes: Uint8Array): Trace {
+  const file = readSafetensors(bytes)
+  const config = metadata(file, 'config', Config)
+  const domainNames = metadata(file, 'domains', Domains).map(({ name }) => name)
+  const perToken = (name: string): Int32Array => int32Of(tensor(file, name))
+  const tokenIds = perToken('token_ids')
+  const router = {
+    numExperts: config.n_routed_experts,
+    topK: config.num_experts_per_tok,
+    scoreFunction: 'sigmoid',
+    normalize: config.norm_topk_prob,
+    scale: config.routed_scaling_factor,
+    numGroups: config.n_group,
+    topGroups: config.topk_group,
+  } as const
+  const trace = {
+    tokens: tokenIds.length,
+    domainNames,
+    domains: perToken('domain_ids'),
+    sequences: perToken('sequence_ids'),
+    positions: perToken('positions'),
+    tokenIds,
+    router,
+    layers: layerIndices(file).map((index) => readLayer(file, index)),
+  }
+  checkTrace(trace)
+  return trace
+}
+
+function layerIndices(file: Safetensors): number[] {
+  const indices = [...file.tensors.keys()].flatMap(
+    (name) => name.match(/^layers\.(\d{1,6})\.router_input$/)?.[1] ?? [],
+  )
+  return indices.map(Number).sort((a, b) => a - b)
+}
+
+function readLayer(file: Safetensors, index: number): TraceLayer {
+  const floats = (name: string): Float32Array => float32Of(tensor(file, `layers.${index}.${name}`))
+  return {
+    index,
+    hidden: floats('router_input'),
+    weight: floats('router_weight'),
+    bias: floats('e_score_correction_bias'),
+    experts: int32Of(tensor(file, `layers.${index}.topk_indices`)),
+    weights: floats('topk_weights'),
+  }
+}
+
+function metadata<S extends v.GenericSchema>(file: Safetensors, key: string, schema: S): v.InferOutput<S> {
+  const text = file.metadata[key]
+  const remedy = 'Use a file that a routing recorder wrote, or add the metadata to it.'
+  let json: unknown
+  try {
+    json = JSON.parse(text ?? '')
+  } catch {
+    throw new InputError(`readTrace: metadata '${key}' must hold JSON`, text, remedy)
+  }
+  const result = v.safeParse(schema, json)
+  if (result.success) return result.output
+  const [issue] = result.issues
+  throw new InputError(
+    `readTrace: metadata '${key}' must have ${v.getDotPath(issue)} as ${issue.expected}`,
+    issue.received,
+    remedy,
+  )
+}
+
+function checkTrace(trace: Trace): void {
+  const { tokens, router, domains, domainNames, sequences, positions, layers } = trace
+  const { numExperts: E, topK: K } = router
+  const fits = (what: string, array: Int32Array | Float32Array, length: number): void =>
+    demand(
+      array.length === length,
+      `readTrace: ${what} must hold ${length} values`,
+      array,
+      'The file contradicts itself.',
+    )
+  demand(
+    tokens > 0 && layers.length > 0,
+    'readTrace: there must be tokens and MoE layers',
+    `${tokens} tokens, ${layers.length} layers`,
+    'Record some.',
+  )
+  fits('domain_ids', domains, tokens)
+  fits('sequence_ids', sequences, tokens)
+  fits('positions', positions, tokens)
+  const known = domains.every((domain) => domain >= 0 && domain < domainNames.length)
+  demand(
+    known,
+    `readTrace: domain_ids must lie below ${domainNames.length}, the number of domains`,
+    domains,
+    'Name every domain in the metadata.',
+  )
+  for (const layer of layers) {
+    fits(`layers.${layer.index}.e_score_correction_bias`, layer.bias, E)
+    fits(`layers.${layer.index}.router_weight`, layer.weight, (layer.hidden.length / tokens) * E)
+    fits(`layers.${layer.index}.topk_indices`, layer.experts, tokens * K)
+    fits(`layers.${layer.index}.topk_weights`, layer.weights, tokens * K)
+  }
+}
+
+/**
+ * The recorded tokens as a workload of hidden states: each step takes the next ones, from the start again after the
+ * last. Route it with `linearRouter(trace.router, trace.layers.map((layer) => layer.weight))`.
+ */
+export function traceWorkload(trace: Trace): Workload {
+  return ({ tokens, step, layer }) => {
+    demand(
+      layer < trace.layers.length,
+      `traceWorkload: there are ${trace.layers.length} layers`,
+      layer,
+      'Simulate no more.',
+    )
+    const first = (step * tokens) % trace.tokens
+    const take = <A extends Int32Array | Float32Array>(array: A): A =>
+      around(array, first, tokens, array.length / trace.tokens)
+    return {
+      tokens,
+      hidden: take(trace.layers[layer].hidden),
+      domains: take(trace.domains),
+      sequences: take(trace.sequences),
+      positions: take(trace.positions),
+      tokenIds: take(trace.tokenIds),
+    }
+  }
+}
+
+/** `count` rows of `width` from row `first` on, going around. */
+function around<A extends Int32Array | Float32Array>(
+  rows: A,
+  first: number,
+  count: number,
+  width: number,
+): A {
+  const parts: A[] = []
+  for (let from = first * width, left = count * width; left > 0; from = 0) {
+    const part = rows.subarray(from, from + left) as A
+    parts.push(part)
+    left -= part.length
+  }
+  return concatenate(parts)
+}

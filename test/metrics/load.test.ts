@@ -1,0 +1,134 @@
+import fc from 'fast-check'
+import {
+  balanceOf,
+  balanceOfLayers,
+  coefficientOfVariation,
+  deadExperts,
+  gini,
+  globalMaxViolation,
+  layersOf,
+  maxOverMean,
+  maxViolation,
+  meanMaxViolation,
+  normalizedEntropy,
+  sumLoads,
+} from 'moesim'
+import { describe, expect, test } from 'vitest'
+
+const loads = fc.array(fc.nat({ max: 1000 }), { minLength: 1, maxLength: 40 })
+
+describe('balance figures', () => {
+  test('of the loads 10, 20, 30, 40, worked out by hand', () => {
+    const figures = balanceOf([10, 20, 30, 40])
+    expect(figures.maxViolation).toBeCloseTo(0.6, 12)
+    expect(figures.maxOverMean).toBeCloseTo(1.6, 12)
+    expect(figures.coefficientOfVariation).toBeCloseTo(0.4472136, 7)
+    expect(figures.gini).toBeCloseTo(0.25, 12)
+    expect(figures.normalizedEntropy).toBeCloseTo(0.9232197, 7)
+    expect(figures.deadExperts).toBe(0)
+  })
+
+  test('at perfect balance, and with all load on one expert', () => {
+    const equal = {
+      maxViolation: 0,
+      maxOverMean: 1,
+      coefficientOfVariation: 0,
+      gini: 0,
+      normalizedEntropy: 1,
+      deadExperts: 0,
+    }
+    expect(balanceOf([7, 7, 7, 7])).toEqual(equal)
+    expect(balanceOf([7])).toEqual(equal)
+    const one = balanceOf([0, 0, 12, 0])
+    expect(one).toMatchObject({
+      maxViolation: 3,
+      maxOverMean: 4,
+      gini: 0.75,
+      normalizedEntropy: 0,
+      deadExperts: 3,
+    })
+    expect(one.coefficientOfVariation).toBeCloseTo(Math.sqrt(3), 12)
+  })
+
+  test('of no load at all are those of balance, with every expert dead', () => {
+    expect(balanceOf([0, 0])).toEqual({
+      maxViolation: 0,
+      maxOverMean: 1,
+      coefficientOfVariation: 0,
+      gini: 0,
+      normalizedEntropy: 1,
+      deadExperts: 2,
+    })
+  })
+
+  test('do not care for the order of experts, nor (but for dead ones) for the scale', () => {
+    fc.assert(
+      fc.property(loads, fc.integer({ min: 2, max: 9 }), (load, factor) => {
+        const backwards = balanceOf([...load].reverse())
+        const scaled = balanceOf(load.map((count) => count * factor))
+        for (const [name, value] of Object.entries(balanceOf(load))) {
+          expect(backwards[name as keyof typeof backwards]).toBeCloseTo(value, 9)
+          expect(scaled[name as keyof typeof scaled]).toBeCloseTo(value, 9)
+        }
+      }),
+    )
+  })
+
+  test('stay within their bounds', () => {
+    fc.assert(
+      fc.property(loads, (load) => {
+        const E = load.length
+        expect(maxViolation(load)).toBeGreaterThanOrEqual(0)
+        expect(maxOverMean(load)).toBeLessThanOrEqual(E + 1e-9)
+        expect(coefficientOfVariation(load)).toBeLessThanOrEqual(Math.sqrt(E - 1) + 1e-9)
+        expect(gini(load)).toBeGreaterThanOrEqual(0)
+        expect(gini(load)).toBeLessThanOrEqual((E - 1) / E + 1e-9)
+        expect(normalizedEntropy(load)).toBeLessThanOrEqual(1 + 1e-12)
+        expect(deadExperts(load)).toBe(load.filter((count) => count === 0).length)
+      }),
+    )
+  })
+
+  test('Gini is half the mean difference over the mean, by its definition', () => {
+    fc.assert(
+      fc.property(loads, (load) => {
+        const sum = load.reduce((total, count) => total + count, 0)
+        fc.pre(sum > 0)
+        const differences = load
+          .flatMap((a) => load.map((b) => Math.abs(a - b)))
+          .reduce((total, d) => total + d, 0)
+        expect(gini(load)).toBeCloseTo(differences / (2 * load.length * sum), 9)
+      }),
+    )
+  })
+})
+
+describe('figures of several layers', () => {
+  const load = Int32Array.of(10, 20, 30, 40, 25, 25, 25, 25)
+
+  test('are means over layers, as papers quote MaxVio', () => {
+    expect(meanMaxViolation(load, 4)).toBeCloseTo(0.3, 12)
+    const figures = balanceOfLayers(load, 4)
+    expect(figures.maxViolation).toBeCloseTo(0.3, 12)
+    expect(figures.maxOverMean).toBeCloseTo(1.3, 12)
+    expect(figures.gini).toBeCloseTo(0.125, 12)
+    expect(figures.coefficientOfVariation).toBeCloseTo(0.4472136 / 2, 7)
+    expect(figures.normalizedEntropy).toBeCloseTo((1 + 0.9232197) / 2, 7)
+    expect(figures.deadExperts).toBe(0)
+  })
+
+  test('global MaxVio sums the batches first: what they do in turns cancels', () => {
+    const batches = [Int32Array.of(4, 0), Int32Array.of(0, 4)]
+    expect(batches.map((batch) => meanMaxViolation(batch, 2))).toEqual([1, 1])
+    expect(globalMaxViolation(batches, 2)).toBe(0)
+    expect(batches[0]).toEqual(Int32Array.of(4, 0)) // and the summands stay as they were
+  })
+
+  test('layers are views', () => expect(layersOf(load, 4).map((layer) => layer[0])).toEqual([10, 25]))
+
+  test('whole rows are demanded, and at least one batch', () => {
+    expect(() => layersOf(load, 3)).toThrow('layersOf: load must be [L, E], whole rows of numExperts = 3')
+    expect(() => layersOf(new Int32Array(0), 3)).toThrow('layersOf')
+    expect(() => sumLoads([])).toThrow('at least one load')
+  })
+})

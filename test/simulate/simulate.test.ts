@@ -1,0 +1,324 @@
+import fc from 'fast-check'
+import {
+  type Balance,
+  biasBalance,
+  domains,
+  gaussian,
+  hiddenDomains,
+  linearRouter,
+  loadOf,
+  maxViolation,
+  noBalance,
+  type Router,
+  type RouterConfig,
+  reportToJson,
+  type Setup,
+  type Snapshot,
+  simulate,
+  sumLoads,
+} from 'moesim'
+import { describe, expect, test } from 'vitest'
+
+const router: RouterConfig = { numExperts: 16, topK: 2, scoreFunction: 'sigmoid', normalize: true, scale: 1 }
+const setup = {
+  router,
+  balance: biasBalance({ rate: 1e-2 }),
+  workload: gaussian({ numExperts: 16, skew: 0.5 }),
+  tokensPerStep: 256,
+  seed: 1,
+} satisfies Setup<unknown>
+
+const lines = <State>(of: Setup<State>, steps: number): string[] =>
+  [...simulate({ ...of, steps })].map((report) => JSON.stringify(reportToJson(report)))
+
+describe('a simulation', () => {
+  test('comes into balance: from several times the floor to near it', () => {
+    const reports = [...simulate({ ...setup, steps: 60 })]
+    expect(reports[0].maxViolation).toBeGreaterThan(5 * reports[0].expectedMaxViolation)
+    const late = reports.slice(-20)
+    const mean = late.reduce((sum, report) => sum + report.maxViolation, 0) / 20
+    expect(mean).toBeLessThan(2 * reports[0].expectedMaxViolation)
+  })
+
+  test('loses nothing: every load sums to tokens × K, and nothing is dropped', () => {
+    for (const { load, dropped } of simulate({ ...setup, layers: 3, steps: 3 })) {
+      for (let layer = 0; layer < 3; layer++) {
+        expect(load.subarray(layer * 16, (layer + 1) * 16).reduce((sum, count) => sum + count, 0)).toBe(512)
+      }
+      expect(dropped).toBe(0)
+    }
+  })
+
+  test('is endless until stopped', () => {
+    let seen = 0
+    for (const { step } of simulate(setup)) {
+      expect(step).toBe(seen)
+      if (++seen === 5) break
+    }
+    expect(seen).toBe(5)
+  })
+
+  test('gives the same bytes for the same seed, and others for another', () => {
+    expect(lines(setup, 4)).toEqual(lines(setup, 4))
+    expect(lines({ ...setup, seed: '1' }, 4)).toEqual(lines(setup, 4))
+    expect(lines({ ...setup, seed: 2 }, 4)).not.toEqual(lines(setup, 4))
+    const { seed: _, ...unseeded } = setup
+    expect(lines(unseeded, 2)).toEqual(lines({ ...setup, seed: 0 }, 2))
+  })
+
+  test('reports the bias that routed the step, not the one it led to', () => {
+    const [first, second] = simulate({ ...setup, steps: 2 })
+    expect(first.bias).toEqual(new Float32Array(16))
+    const mean = 512 / 16
+    const step = Math.fround(1e-2)
+    expect([...second.bias]).toEqual(
+      [...first.load].map((count) => (count > mean ? -step : count < mean ? step : 0)),
+    )
+    expect(second.biasSpread[0]).toBeCloseTo(2e-2, 6)
+    expect(second.biasMean[0]).toBeCloseTo(second.bias.reduce((sum, b) => sum + b, 0) / 16, 12)
+  })
+
+  test('has figures per layer and their mean, beside what chance gives', () => {
+    const [report] = simulate({ ...setup, layers: 2, steps: 1 })
+    const own = [report.load.subarray(0, 16), report.load.subarray(16)].map(maxViolation)
+    expect([...report.maxViolationByLayer]).toEqual(own)
+    expect(report.maxViolation).toBeCloseTo((own[0] + own[1]) / 2, 12)
+    expect(report.balance.maxViolation).toBe(report.maxViolation)
+    expect(report.chance.maxViolation).toBe(report.expectedMaxViolation)
+    expect(own[0]).not.toBe(own[1]) // layers have tokens of their own
+    expect(report.routings.map(loadOf)[1]).toEqual(report.load.slice(16))
+    expect(report.batches[0].tokens).toBe(256)
+  })
+})
+
+describe('micro-batches', () => {
+  test('make one update of their summed load', () => {
+    const every = 3
+    const reports = [...simulate({ ...setup, updateEvery: every, steps: 7 })]
+    expect(reports[2].bias).toEqual(reports[0].bias)
+    const total = sumLoads(reports.slice(0, every).map((report) => report.load))
+    const rule = setup.balance
+    expect(reports[3].bias).toEqual(rule.bias(rule.update(rule.init(16), total)))
+    expect(reports[6].bias).not.toEqual(reports[5].bias)
+  })
+
+  test('are shown joined to a rule that looks at scores', () => {
+    const looked: [number, number, number][] = []
+    const looking: Balance<null> = {
+      init: () => null,
+      update: (state, load, seen) => {
+        looked.push([seen!.routing.tokens, seen!.scores.length, load.reduce((sum, count) => sum + count, 0)])
+        expect(loadOf(seen!.routing)).toEqual(load.slice())
+        return state
+      },
+      bias: () => new Float32Array(16),
+    }
+    lines({ ...setup, balance: looking, updateEvery: 2, steps: 4 }, 4)
+    expect(looked).toEqual([
+      [512, 512 * 16, 1024],
+      [512, 512 * 16, 1024],
+    ])
+  })
+
+  test('have no scores to show when the router is a function', () => {
+    const own: Router = ({ tokens }) => ({
+      tokens,
+      topK: 1,
+      numExperts: 16,
+      experts: Int32Array.from({ length: tokens }, (_, token) => token % 16),
+      weights: new Float32Array(tokens).fill(1),
+      dropped: 3,
+    })
+    const seenScores: unknown[] = []
+    const looking: Balance<null> = {
+      init: () => null,
+      update: (state, _load, seen) => {
+        seenScores.push(seen)
+        return state
+      },
+      bias: () => new Float32Array(16),
+    }
+    const [report] = simulate({ ...setup, router: own, balance: looking, layers: 2, steps: 1 })
+    expect(seenScores).toEqual([undefined, undefined])
+    expect(report.maxViolation).toBe(0)
+    expect(report.dropped).toBe(6)
+  })
+})
+
+describe('a snapshot', () => {
+  const layered = { ...setup, layers: 2, updateEvery: 3 }
+
+  test('is plain JSON, and resumes to the bytes that would have come anyway, wherever it is taken', () => {
+    const whole = lines(layered, 10)
+    fc.assert(
+      fc.property(fc.integer({ min: 1, max: 9 }), (taken) => {
+        const last = [...simulate({ ...layered, steps: taken })].at(-1)!
+        const from = JSON.parse(JSON.stringify(last.snapshot())) as Snapshot
+        expect(lines({ ...layered, from }, 10 - taken)).toEqual(whole.slice(taken))
+      }),
+      { numRuns: 9 },
+    )
+  })
+
+  test('keeps any plain state exactly: typed arrays, −0, NaN, ∞, nested records', () => {
+    interface State {
+      updates: number
+      kept: { odd: number[]; bias: Float64Array; name: string; nothing: null; done: boolean }
+    }
+    const odd: Balance<State> = {
+      init: () => ({
+        updates: 0,
+        kept: {
+          odd: [-0, Number.NaN, Infinity, -Infinity, 0.1],
+          bias: Float64Array.of(0.1, -0),
+          name: 'x',
+          nothing: null,
+          done: false,
+        },
+      }),
+      update: (state) => ({ ...state, updates: state.updates + 1 }),
+      bias: (state) => {
+        states.push(state)
+        return new Float32Array(16)
+      },
+    }
+    const states: State[] = []
+    const [report] = simulate({ ...setup, balance: odd, steps: 1 })
+    const from = JSON.parse(JSON.stringify(report.snapshot()))
+    lines({ ...setup, balance: odd, from }, 1)
+    expect(states.at(-1)).toEqual({ ...states[0], updates: 1 })
+    expect(Object.is(states.at(-1)!.kept.odd[0], -0)).toBe(true)
+  })
+
+  test('is refused if it is none, or of another simulation', () => {
+    const [report] = simulate({ ...setup, steps: 1 })
+    const good = report.snapshot()
+    for (const from of [null, {}, { ...good, version: 2 }, { ...good, step: -1 }, { ...good, balances: 3 }]) {
+      expect(() => simulate({ ...setup, from: from as Snapshot })).toThrow('from must be a snapshot')
+    }
+    expect(() => simulate({ ...setup, layers: 2, from: good })).toThrow(
+      'a snapshot of 2 layers and 16 experts',
+    )
+    const broken = { ...good, balances: [{ $array: 'constructor', values: [] }] }
+    expect(() => simulate({ ...setup, from: broken })).toThrow('$array must name a typed array')
+  })
+
+  test('is refused of a state that cannot come back', () => {
+    const mapped: Balance<Map<string, number>> = {
+      init: () => new Map(),
+      update: (state) => state,
+      bias: () => new Float32Array(16),
+    }
+    const [report] = simulate({ ...setup, balance: mapped, steps: 1 })
+    expect(() => report.snapshot()).toThrow('a balance state must be made of plain values')
+  })
+})
+
+describe('refusals come before the first step', () => {
+  test.each<[object, string]>([
+    [{ tokensPerStep: 0 }, 'tokensPerStep must be a whole number'],
+    [{ layers: 1.5 }, 'layers must be a whole number'],
+    [{ updateEvery: 0 }, 'updateEvery must be a whole number'],
+    [{ steps: -1 }, 'steps must be a whole number'],
+    [{ router: { ...router, topK: 99 } }, 'topK must be a whole number'],
+    [{ seed: Number.NaN }, 'seed must be a string or a finite number'],
+    [{ router: () => null, workload: hiddenDomains({ hiddenSize: 4 }) }, 'numExperts must be given'],
+  ])('%o', (change, message) => {
+    expect(() => simulate({ ...setup, ...change } as Setup<unknown>)).toThrow(message)
+  })
+
+  test('and with the first step where they can be known no earlier', () => {
+    const first = (change: object): unknown => [
+      ...simulate({ ...setup, steps: 1, ...change } as Setup<unknown>),
+    ]
+    expect(() => first({ workload: hiddenDomains({ hiddenSize: 4 }) })).toThrow(
+      'the workload must give logits',
+    )
+    const halved: Router = () => ({
+      tokens: 1,
+      topK: 1,
+      numExperts: 16,
+      experts: Int32Array.of(0),
+      weights: Float32Array.of(1),
+      dropped: 0,
+    })
+    expect(() => first({ router: halved })).toThrow('a batch of 256 tokens must be routed as such')
+  })
+})
+
+describe('softmax after top-k', () => {
+  const after = { ...router, scoreFunction: 'softmax', softmaxOrder: 'afterTopK' } as const
+
+  test('goes without balancing, and is refused with a bias that has moved', () => {
+    expect(lines({ ...setup, router: after, balance: noBalance }, 2)).toHaveLength(2)
+    expect(() => lines({ ...setup, router: after }, 2)).toThrow('takes no bias')
+  })
+})
+
+describe('hidden states', () => {
+  test('go through a router weight, one a layer', () => {
+    const weights = [0, 1].map((layer) =>
+      Float32Array.from({ length: 16 * 4 }, (_, i) => Math.sin(i + layer)),
+    )
+    const hidden = {
+      ...setup,
+      router: linearRouter(router, weights),
+      workload: hiddenDomains({ hiddenSize: 4 }),
+      numExperts: 16,
+      layers: 2,
+    }
+    const [report] = simulate({ ...hidden, steps: 1 })
+    expect(report.load.reduce((sum, count) => sum + count, 0)).toBe(2 * 512)
+    expect(report.load.slice(0, 16)).not.toEqual(report.load.slice(16))
+  })
+})
+
+describe('domains', () => {
+  test('are the same tokens in every layer, come in whole sequences, and follow the mixture', () => {
+    const workload = domains({ numExperts: 16, mixture: { prose: 3, code: 1 }, sequenceLength: 8 })
+    const counts = [0, 0]
+    for (const { batches } of simulate({ ...setup, workload, layers: 2, steps: 40 })) {
+      expect(batches[1].domains).toEqual(batches[0].domains)
+      expect(batches[1].logits).not.toEqual(batches[0].logits)
+      batches[0].domains!.forEach((domain, token, all) => {
+        counts[domain]++
+        if (token % 8 > 0) expect(domain).toBe(all[token - 1])
+      })
+      expect(batches[0].positions!.slice(0, 9)).toEqual(Int32Array.of(0, 1, 2, 3, 4, 5, 6, 7, 0))
+    }
+    const share = counts[0] / (counts[0] + counts[1]) // of 1280 sequences
+    expect(Math.abs(share - 0.75)).toBeLessThan(4 * Math.sqrt((0.75 * 0.25) / 1280))
+  })
+
+  test('may shift from step to step, and sequences are counted on', () => {
+    const workload = domains({
+      numExperts: 16,
+      mixture: (step) => ({ a: step < 2 ? 1 : 0, b: step < 2 ? 0 : 1 }),
+    })
+    const reports = [...simulate({ ...setup, workload, steps: 4 })]
+    expect(reports.map(({ batches }) => batches[0].domains![0])).toEqual([0, 0, 1, 1])
+    expect(reports.map(({ batches }) => batches[0].sequences![255])).toEqual([3, 7, 11, 15])
+  })
+
+  test('are Nemotron’s 15 categories unless given', () => {
+    const [{ batches }] = simulate({
+      ...setup,
+      workload: domains({ numExperts: 16, sequenceLength: 1 }),
+      steps: 1,
+    })
+    expect(new Set(batches[0].domains).size).toBe(15)
+  })
+
+  test.each<[object, string]>([
+    [{ mixture: {} }, 'at least one domain'],
+    [{ mixture: { a: -1 } }, "the share of 'a' must be"],
+    [{ mixture: { a: 0 } }, 'at least one share must be above 0'],
+    [{ sequenceLength: 0 }, 'sequenceLength must be'],
+    [{ preference: Number.NaN }, 'preference must be finite'],
+    [{ numExperts: 0 }, 'numExperts must be'],
+  ])('refuse %o', (change, message) => {
+    expect(() => [
+      ...simulate({ ...setup, workload: domains({ numExperts: 16, ...change }), steps: 1 }),
+    ]).toThrow(message)
+  })
+})
