@@ -17,7 +17,7 @@ export {
   tensor,
   writeSafetensors,
 } from './formats/safetensors.js'
-export { cosTurns, exp, log, log1p, sigmoid, sinTurns, softplus, tanh } from './math.js'
+export { exp, log, log1p, sigmoid, sinCosTurns, softplus, tanh } from './math.js'
 // metrics: how balanced, how specialised, against chance
 export { type Agreement, agreement } from './metrics/agreement.js'
 export { chanceOf, expectedMaxViolation, type FairRouting } from './metrics/chance.js'

@@ -84,9 +84,12 @@ export function log1p(x: number): number {
   return log(sum) - (sum - 1 - x) / sum // what rounding 1 + x lost, to first order
 }
 
-/** 1 / (1 + e⁻ˣ): the logistic function. */
+/** 1 / (1 + e⁻ˣ): the logistic function. The path of every score, so it goes straight through exp's middle range. */
 export function sigmoid(x: number): number {
-  return x < -36.75 ? exp(x) : 1 / (1 + exp(-x))
+  if (x < -36.75) return exp(x)
+  if (x > 37) return 1
+  const k = roundToWhole - x * Math.LOG2E - roundToWhole
+  return 1 / (1 + powerOfTwo(k) * (1 + reducedExpm1(-x, k)))
 }
 
 /** ln(1 + eˣ). */
@@ -132,20 +135,19 @@ const cosSeries = (t: number): number => {
   return 1 - (t2 * 0.5 - t2 * t2 * tail)
 }
 
-/** sin(2πu), u in turns: a quarter of a turn is taken off exactly, so that no angle is too large. */
-export function sinTurns(u: number): number {
-  return quarterTurns(u, 0)
-}
+const quarterSine = Float64Array.of(0, 1, 0, -1)
 
-/** cos(2πu), u in turns. */
-export function cosTurns(u: number): number {
-  return quarterTurns(u, 1)
-}
-
-function quarterTurns(u: number, ahead: number): number {
+/**
+ * sin(2πu) and cos(2πu) into out[0] and out[1]; u in turns. Quarter turns are taken off exactly, so that no angle is too
+ * large, and put back by multiplying with 0 and ±1: random angles would make a branch guess wrong every other time.
+ */
+export function sinCosTurns(u: number, out: Float64Array): void {
   const quarters = Math.floor(4 * u + 0.5)
   const t = (u - quarters * 0.25) * 6.283185307179586
-  const place = (quarters + ahead) & 3
-  const value = place & 1 ? cosSeries(t) : sinSeries(t)
-  return place & 2 ? -value : value
+  const sine = sinSeries(t)
+  const cosine = cosSeries(t)
+  const up = quarterSine[quarters & 3]
+  const right = quarterSine[(quarters + 1) & 3]
+  out[0] = up * cosine + right * sine
+  out[1] = right * cosine - up * sine
 }

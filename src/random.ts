@@ -1,6 +1,6 @@
 import seedrandom from 'seedrandom'
 import { demand } from './errors.js'
-import { cosTurns, log, sinTurns } from './math.js'
+import { log, sinCosTurns } from './math.js'
 import { threefry } from './threefry.js'
 
 /**
@@ -91,13 +91,35 @@ export class Draws {
       this.#hasSpare = false
       return this.#spare
     }
-    // Box–Muller on 64 bits: 40 for the radius, so that the tail is right to 7.4 standard deviations, 24 for the angle.
-    const a = this.uint32()
-    const b = this.uint32()
-    const radius = Math.sqrt(-2 * log((a + ((b >>> 24) + 0.5) / 256) / 4294967296))
-    const turns = (b & 0xffffff) / 16777216
-    this.#spare = radius * sinTurns(turns)
+    boxMuller(this.uint32(), this.uint32(), pair)
+    this.#spare = pair[1]
     this.#hasSpare = true
-    return radius * cosTurns(turns)
+    return pair[0]
   }
+
+  /** Fills `out` with what as many calls of `normal` would give, straight after `at`; faster for long rows. */
+  normals(out: Float64Array): void {
+    const block = this.#block
+    for (let i = 0; i < out.length; i += 4) {
+      threefry(this.#key, this.#index++, this.#token, this.#step, this.#layer, block, 0)
+      for (let word = 0; word < 4 && i + word < out.length; word += 2) {
+        boxMuller(block[word] >>> 0, block[word + 1] >>> 0, pair)
+        out[i + word] = pair[0]
+        if (i + word + 1 < out.length) out[i + word + 1] = pair[1]
+      }
+    }
+  }
+}
+
+const pair = new Float64Array(2)
+
+/**
+ * Two normals from 64 bits: 40 for the radius, so that the tail is right to 7.4 standard deviations, 24 for the angle.
+ * Box and Muller, Annals of Mathematical Statistics 29 (1958) 610.
+ */
+function boxMuller(a: number, b: number, out: Float64Array): void {
+  const radius = Math.sqrt(-2 * log((a + ((b >>> 24) + 0.5) / 256) / 4294967296))
+  sinCosTurns((b & 0xffffff) / 16777216, out)
+  out[0] *= radius
+  out[1] *= radius
 }

@@ -56,11 +56,12 @@ const picture = Plot.plot({
   width: 860,
   height: 380,
   marginLeft: 48,
+  marginTop: 34,
   marginRight: 16,
   style: { background: 'white', color: '#222', fontSize: '13px', fontFamily: 'system-ui, sans-serif' },
   x: { label: 'expert', ticks: [0, 32, 64, 96, 127], tickFormat: String, type: 'band' as never },
   y: { label: 'tokens', grid: true, nice: true },
-  fy: { label: null, axis: null, domain: panels.map(({ title }) => title), padding: 0.16 },
+  fy: { label: null, axis: null, domain: panels.map(({ title }) => title), padding: 0.22 },
   marks: [
     Plot.barY(bars, {
       x: 'expert',
@@ -74,6 +75,8 @@ const picture = Plot.plot({
       fy: 'title',
       text: 'title',
       frameAnchor: 'top-left',
+      lineAnchor: 'bottom',
+      textAnchor: 'start',
       dx: 6,
       dy: -2,
       fontWeight: 600,

@@ -12,14 +12,17 @@ export function bfloat16ToFloat32(halves: Uint16Array): Float32Array {
 
 let cachedTable: Float32Array | undefined
 
-/** The value of every float16: sign, 5 bits of exponent, 10 of fraction. Built once, when first needed. */
+/** The value of every float16, from its sign, 5 bits of exponent and 10 of fraction. Built once, when first needed. */
 function float16Table(): Float32Array {
-  cachedTable ??= Float32Array.from({ length: 65536 }, (_, bits) => {
-    const sign = bits & 0x8000 ? -1 : 1
+  if (cachedTable !== undefined) return cachedTable
+  cachedTable = new Float32Array(65536)
+  const words = new Uint32Array(cachedTable.buffer)
+  for (let bits = 0; bits < 65536; bits++) {
+    const sign = bits >> 15
     const exponent = (bits >> 10) & 31
     const fraction = bits & 1023
-    if (exponent === 31) return fraction === 0 ? sign * Infinity : Number.NaN
-    return exponent === 0 ? sign * fraction * 2 ** -24 : sign * (1024 + fraction) * 2 ** (exponent - 25)
-  })
+    if (exponent === 0) cachedTable[bits] = ((sign ? -1 : 1) * fraction) / 16777216
+    else words[bits] = (sign << 31) | ((exponent === 31 ? 255 : exponent + 112) << 23) | (fraction << 13)
+  }
   return cachedTable
 }

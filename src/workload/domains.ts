@@ -55,11 +55,12 @@ function clusters(
       return Float64Array.from({ length: width }, () => preference * draws.normal())
     })
     const values = new Float32Array(tokens * width)
+    const noise = new Float64Array(width)
     const draws = random('workload', layer, step)
     for (let token = 0; token < tokens; token++) {
       const centre = centres[origin.domains[token]]
-      draws.at(token)
-      for (let i = 0; i < width; i++) values[token * width + i] = centre[i] + draws.normal()
+      draws.at(token).normals(noise)
+      for (let i = 0; i < width; i++) values[token * width + i] = centre[i] + noise[i]
     }
     return { ...origin, values }
   }

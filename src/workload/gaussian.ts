@@ -33,13 +33,14 @@ export function gaussian(options: GaussianOptions): Workload {
     offsets,
     'Give one mean logit an expert.',
   )
+  const means = Float64Array.from(offsets)
   return ({ tokens, layer, step, random }) => {
     const draws = random('workload', layer, step)
     const logits = new Float32Array(tokens * numExperts)
+    const noise = new Float64Array(numExperts)
     for (let token = 0; token < tokens; token++) {
-      draws.at(token)
-      for (let e = 0; e < numExperts; e++)
-        logits[token * numExperts + e] = offsets[e] + spread * draws.normal()
+      draws.at(token).normals(noise)
+      for (let e = 0; e < numExperts; e++) logits[token * numExperts + e] = means[e] + spread * noise[e]
     }
     return { tokens, logits }
   }

@@ -1,0 +1,23 @@
+#!/usr/bin/env node
+import { run } from './run.js'
+
+// Whoever reads may have enough, as `head` does: that is no failure.
+for (const stream of [process.stdout, process.stderr]) {
+  stream.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EPIPE') throw error
+    process.exit(0)
+  })
+}
+
+const interrupt = new AbortController()
+process.once('SIGINT', () => interrupt.abort()) // a second Ctrl-C ends at once
+
+process.exitCode = await run(process.argv.slice(2), {
+  stdout: (text) => process.stdout.write(text),
+  stderr: (text) => process.stderr.write(text),
+  colors: process.stdout.isTTY && process.stdout.hasColors(),
+  stderrIsTTY: process.stderr.isTTY,
+  columns: process.stdout.columns || 80, // a terminal may say 0
+  now: () => performance.now(),
+  signal: interrupt.signal,
+})

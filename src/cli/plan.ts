@@ -1,0 +1,166 @@
+import { basename } from 'node:path'
+import { biasBalance } from '../balance/bias.js'
+import { type Balance, noBalance } from '../balance/protocol.js'
+import { demand } from '../errors.js'
+import { routerOf } from '../model/router-of.js'
+import { readBytes } from '../node/files.js'
+import { type RouterConfig, resolveRouter } from '../router/config.js'
+import { routerLogits } from '../router/linear.js'
+import type { StepReport } from '../simulate/report.js'
+import { simulate } from '../simulate/simulate.js'
+import type { Snapshot } from '../simulate/snapshot.js'
+import { domains } from '../workload/domains.js'
+import { gaussian } from '../workload/gaussian.js'
+import type { Workload } from '../workload/protocol.js'
+import { readTrace, type Trace, traceWorkload } from '../workload/trace.js'
+import { flag, type Given, oneOf, real, whole } from './given.js'
+import { defaultPreset, presetOf } from './preset.js'
+import { count } from './table.js'
+
+/** A simulation that was asked for, checked and ready to start. */
+export interface Plan {
+  /** What is simulated, in three lines. */
+  readonly title: readonly string[]
+  readonly steps: number
+  readonly tokens: number
+  /** The number of each layer, as it is shown. */
+  readonly layers: readonly number[]
+  readonly numExperts: number
+  readonly topK: number
+  /** From the first step, or from a snapshot on; always up to `steps`. */
+  start(from?: Snapshot): Generator<StepReport>
+}
+
+/** Reads the options of `moesim simulate`. Throws an InputError on what cannot be simulated. */
+export function planSimulation(given: Given): Plan {
+  refuseStrays(given)
+  const { words, router, workload, layers, tokens } = given.trace ? recorded(given) : synthetic(given)
+  const { numExperts, topK, scoreFunction } = router
+  const steps = whole(given, 'steps', 300, 1e9, 'It is how many batches are routed.')
+  const updateEvery = whole(given, 'updateEvery', 1, 1e9, 'Use 1 to move the bias after every step.')
+  const seed = String(given.seed ?? 0)
+  const remedy = 'Simulate more steps of fewer tokens.'
+  const size = tokens * layers.length * numExperts
+  demand(size <= 2 ** 28, 'simulate: tokens × layers × experts must be at most 2^28', size, remedy)
+  const { words: rule, balance } = balanceOf(given)
+  const setup = { router, balance, workload, tokensPerStep: tokens, layers: layers.length, seed, updateEvery }
+  const cadence = updateEvery === 1 ? '' : ` every ${updateEvery} steps`
+  return {
+    title: [
+      `${words.router}: ${numExperts} experts, top ${topK}, ${scoreFunction}`,
+      `${words.tokens}: ${count(tokens, 'token')} a step, ${count(layers.length, 'layer')}`,
+      `${rule}${cadence}: ${count(steps, 'step')}, seed ${seed}`,
+    ],
+    steps,
+    tokens,
+    layers,
+    numExperts,
+    topK,
+    start: (from) =>
+      simulate({ ...setup, steps: steps - (from?.step ?? 0), ...(from === undefined ? {} : { from }) }),
+  }
+}
+
+/** Tokens, and the router they go to. */
+interface Source {
+  readonly words: { readonly router: string; readonly tokens: string }
+  readonly router: RouterConfig
+  readonly workload: Workload
+  readonly layers: readonly number[]
+  readonly tokens: number
+}
+
+const tokensRemedy = 'It is the tokens of one step.'
+
+/** Recorded tokens, and the router that they were recorded at. */
+function recorded(given: Given): Source {
+  const path = String(given.trace)
+  const trace = readTrace(readBytes(path))
+  const most = trace.layers.length
+  const layers = trace.layers.slice(0, whole(given, 'layers', most, most, 'The trace holds so many.'))
+  return {
+    words: { router: 'the recorded router', tokens: `tokens of ${basename(path)}` },
+    router: trace.router,
+    workload: logitsOf({ ...trace, layers }),
+    layers: layers.map(({ index }) => index),
+    tokens: whole(given, 'tokens', trace.tokens, 1 << 20, tokensRemedy),
+  }
+}
+
+/** The recorded tokens with their logits, which stay the same whenever a token comes by: they are computed once. */
+function logitsOf(trace: Trace): Workload {
+  const { numExperts } = trace.router
+  const layers = trace.layers.map((layer) => ({
+    ...layer,
+    hidden: routerLogits(layer.hidden, layer.weight, numExperts),
+  }))
+  const rows = traceWorkload({ ...trace, layers })
+  return (context) => {
+    const { hidden, ...batch } = rows(context)
+    return { ...batch, logits: hidden! }
+  }
+}
+
+/** Drawn tokens, and the router of a preset. */
+function synthetic(given: Given): Source {
+  const preset = String(given.preset ?? defaultPreset)
+  const base = routerOf(presetOf(preset))
+  const numExperts = whole(given, 'experts', base.numExperts, 1 << 20, 'It is the number of routed experts.')
+  const router = resolveRouter({
+    ...base,
+    numExperts,
+    topK: whole(given, 'topK', base.topK, numExperts, 'A token cannot choose more experts than there are.'),
+    scoreFunction: oneOf(given, 'score', base.scoreFunction, ['sigmoid', 'softmax', 'sqrtsoftplus']),
+  })
+  const { words, workload } = tokensOf(given, numExperts)
+  const layers = whole(given, 'layers', 1, 1 << 10, 'It is the MoE layers simulated at once.')
+  return {
+    words: { router: `router of ${preset}`, tokens: words },
+    workload,
+    router,
+    layers: Array.from({ length: layers }, (_, layer) => layer),
+    tokens: whole(given, 'tokens', 4096, 1 << 20, tokensRemedy),
+  }
+}
+
+function tokensOf(given: Given, numExperts: number): { words: string; workload: Workload } {
+  if (oneOf(given, 'workload', 'gaussian', ['gaussian', 'domains']) === 'gaussian') {
+    const skew = real(given, 'skew', 0.5, 'Use 0 for experts that are all alike, 0.5 for a clear imbalance.')
+    return { words: `gaussian tokens, skew ${skew}`, workload: gaussian({ numExperts, skew }) }
+  }
+  const sequenceLength = whole(given, 'sequenceLength', 64, 1 << 20, 'Use 1 for independent tokens.')
+  const preference = real(given, 'preference', 1, 'Use 1; 0 makes all domains alike.')
+  return {
+    words: `sequences of ${count(sequenceLength, 'token')}, each of one of 15 domains, preference ${preference}`,
+    workload: domains({ numExperts, sequenceLength, preference }),
+  }
+}
+
+function balanceOf(given: Given): { words: string; balance: Balance<unknown> } {
+  const rule = oneOf(given, 'rule', 'sign', ['sign', 'proportional', 'none'])
+  if (rule === 'none') return { words: 'no balancing', balance: noBalance as Balance<unknown> }
+  const rate = real(given, 'rate', 1e-3, 'Use 0.001, as DeepSeek-V3 and Nemotron 3 do.')
+  const center = given.center === true
+  const unit = oneOf(given, 'unit', 'mean', ['mean', 'fraction', 'tokens'])
+  const [measure, words] = rule === 'sign' ? [{}, ''] : [{ unit }, ` in units of ${unit}`]
+  return {
+    words: `${rule} rule${words}, rate ${rate}${center ? ', centred' : ''}`,
+    balance: biasBalance({ rate, rule, center, ...measure }) as Balance<unknown>,
+  }
+}
+
+/** Options that only have a meaning beside another one: left without it, someone expects what will not happen. */
+function refuseStrays(given: Given): void {
+  const drawn = ['preset', 'experts', 'topK', 'score', 'workload', 'skew', 'sequenceLength', 'preference']
+  const stray = (names: readonly string[], holds: boolean, rule: string): void => {
+    const found = names.find((name) => given[name] !== undefined)
+    const remedy = 'Leave out one of the two.'
+    demand(holds || found === undefined, `simulate: ${rule}`, found === undefined ? '' : flag(found), remedy)
+  }
+  const { workload = 'gaussian', rule = 'sign' } = given
+  stray(drawn, given.trace === undefined, '--trace brings its own router and tokens')
+  stray(['skew'], workload === 'gaussian', '--workload gaussian is what has a skew')
+  stray(['sequenceLength', 'preference'], workload === 'domains', '--workload domains is what has sequences')
+  stray(['unit'], rule === 'proportional', '--rule proportional is what has a unit')
+  stray(['rate', 'center', 'updateEvery'], rule !== 'none', '--rule none moves no bias')
+}

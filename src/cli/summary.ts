@@ -1,0 +1,132 @@
+import { chanceOf } from '../metrics/chance.js'
+import { globalMaxViolation, layersOf, sumLoads } from '../metrics/layers.js'
+import type { StepReport } from '../simulate/report.js'
+import { type Canvas, heatMap, legend } from './heatmap.js'
+import type { Plan } from './plan.js'
+import { count, table } from './table.js'
+
+/** The part of a report that the summary looks at: as the simulation gives it, or as a line of JSON brings it back. */
+export type Figures = Pick<StepReport, 'step' | 'maxViolation' | 'expectedMaxViolation' | 'balance'> & {
+  readonly load: ArrayLike<number>
+  readonly biasSpread: ArrayLike<number>
+}
+
+/** One step in the table. */
+interface Row extends Omit<Figures, 'load' | 'biasSpread'> {
+  /** Largest − smallest bias, as a mean over layers. */
+  readonly biasSpread: number
+}
+
+/** What a whole simulation came to. */
+export interface Summary {
+  readonly rows: readonly Row[]
+  /** Steps in the last window. */
+  readonly window: number
+  /** Its mean MaxVio, and chance's. */
+  readonly settled: number
+  readonly chance: number
+  /** MaxVio of the window's summed load, and chance's for so many tokens. */
+  readonly global: number
+  readonly globalChance: number
+  /** First step from which on MaxVio, as a mean over a window, is below twice chance's; absent if that never came. */
+  readonly balancedAt?: number
+  /** [L, E] of the first step, and summed over the last window. */
+  readonly before: Int32Array
+  readonly after: Int32Array
+}
+
+/** Follows a simulation, keeping little of it, however long it is. */
+export function follow(plan: Plan): { add(figures: Figures): void; summary(): Summary } {
+  const { steps, numExperts, topK, tokens } = plan
+  const window = Math.min(20, steps)
+  const shown = shownSteps(steps)
+  const rows: Row[] = []
+  const violations: number[] = []
+  let loads: Int32Array[] = []
+  let before = new Int32Array()
+  return {
+    add({ step, maxViolation, expectedMaxViolation, balance, ...arrays }) {
+      const load = Int32Array.from(arrays.load)
+      const biasSpread = mean(Array.from(arrays.biasSpread))
+      if (step === 0) before = load
+      if (shown.has(step)) rows.push({ step, maxViolation, expectedMaxViolation, balance, biasSpread })
+      violations.push(maxViolation)
+      loads = [...loads, load].slice(-window)
+    },
+    summary() {
+      const chance = chanceOf({ tokens, numExperts, topK }).maxViolation
+      const balancedAt = violations.findIndex(
+        (_, first) => first + window <= steps && mean(violations.slice(first, first + window)) < 2 * chance,
+      )
+      return {
+        rows,
+        window,
+        settled: mean(violations.slice(-window)),
+        chance,
+        global: globalMaxViolation(loads, numExperts),
+        globalChance: chanceOf({ tokens: tokens * window, numExperts, topK }).maxViolation,
+        ...(balancedAt < 0 ? {} : { balancedAt }),
+        before,
+        after: sumLoads(loads),
+      }
+    },
+  }
+}
+
+/** 0, 1, 2, 5, 10, 20, 50 … and the last: balance comes fast or slowly, and both can be seen. */
+function shownSteps(steps: number): Set<number> {
+  const shown = new Set([0])
+  for (let scale = 1; scale < steps; scale *= 10) for (const n of [1, 2, 5]) shown.add(n * scale)
+  return new Set([...shown].filter((step) => step < steps - 1)).add(steps - 1)
+}
+
+/** The summary as text. */
+export function describe(summary: Summary, plan: Plan, canvas: Canvas): string {
+  const { rows, window, settled, chance, before, after } = summary
+  const fixed = (value: number): string => value.toFixed(3)
+  const header = ['step', 'MaxVio', 'chance', 'CV', 'Gini', 'entropy', 'dead', 'bias spread']
+  const cells = rows.map(({ step, maxViolation, expectedMaxViolation, balance, biasSpread }) => [
+    String(step),
+    fixed(maxViolation),
+    fixed(expectedMaxViolation),
+    fixed(balance.coefficientOfVariation),
+    fixed(balance.gini),
+    balance.normalizedEntropy.toFixed(4),
+    balance.deadExperts.toFixed(1),
+    fixed(biasSpread),
+  ])
+  const last = window === 1 ? 'the last step' : `the last ${window} steps`
+  const figures = [
+    `${upper(last)}: MaxVio ${fixed(settled)}, ${fixed(chance)} by chance;`,
+    `of their summed load ${fixed(summary.global)}, ${fixed(summary.globalChance)} by chance.`,
+  ]
+  return [
+    `${plan.layers.length === 1 ? '' : 'Means over layers.\n'}${table(header, cells)}`,
+    `Load of each expert, first step\n${maps(before, plan, canvas)}`,
+    `Load of each expert, ${last}\n${maps(after, plan, canvas)}${legend(canvas)}`,
+    `${figures.join(' ')}\n${verdict(summary)}`,
+  ].join('\n')
+}
+
+function verdict({ balancedAt, window, chance }: Summary): string {
+  const bound = `twice what chance makes of balanced routing (${(2 * chance).toFixed(3)})`
+  const span = window === 1 ? 'MaxVio' : `mean MaxVio over ${window} steps`
+  if (balancedAt === undefined) return `Not in balance: ${span} never fell below ${bound}.\n`
+  return `In balance: from step ${balancedAt} on, ${span} is below ${bound}.\n`
+}
+
+const mostMaps = 4
+
+function maps(load: Int32Array, { layers, numExperts }: Plan, canvas: Canvas): string {
+  const loads = layersOf(load, numExperts)
+  const name = (layer: number): string => (layers.length === 1 ? '' : `layer ${layers[layer]}\n`)
+  const drawn = loads.slice(0, mostMaps).map((own, layer) => name(layer) + heatMap(own, canvas))
+  return (
+    drawn.join('') + (loads.length > mostMaps ? `and ${count(loads.length - mostMaps, 'layer')} more\n` : '')
+  )
+}
+
+const mean = (values: readonly number[]): number =>
+  values.reduce((sum, value) => sum + value, 0) / values.length
+
+const upper = (text: string): string => text[0].toUpperCase() + text.slice(1)

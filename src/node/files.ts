@@ -1,0 +1,45 @@
+import { readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { InputError } from '../errors.js'
+
+/** The bytes of a file. Throws an InputError that says why they cannot be had. */
+export function readBytes(path: string): Uint8Array {
+  const { buffer, byteOffset, byteLength } = refusing(path, () => readFileSync(path))
+  return new Uint8Array(buffer, byteOffset, byteLength) // a Buffer's slice would be a view, not a copy
+}
+
+/** Writes a file whole or not at all: whoever looks sees the old content or the new, also after a crash. */
+export function writeAtomically(path: string, text: string): void {
+  const draft = `${path}.tmp`
+  refusing(path, () => {
+    try {
+      writeFileSync(draft, text)
+      renameSync(draft, path)
+    } catch (error) {
+      rmSync(draft, { force: true })
+      throw error
+    }
+  })
+}
+
+/** Does something with the file at `path`; what the system refuses comes back as an InputError in plain words. */
+export function refusing<T>(path: string, act: () => T): T {
+  try {
+    return act()
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException
+    if (code === undefined) throw error
+    const [rule, remedy] = reasons[code] ?? [`it must be usable (${code})`, elsewhere]
+    throw new InputError(`file: ${rule}`, path, remedy)
+  }
+}
+
+const elsewhere = 'Ask for the permission, or use another place.'
+
+const reasons: Readonly<Record<string, readonly [rule: string, remedy: string]>> = {
+  ENOENT: ['it must exist', 'Check the spelling, and that its folder is there.'],
+  ENOTDIR: ['its folder must be a folder', 'Check the spelling.'],
+  EISDIR: ['it must be a file', 'This is a folder: name a file in it.'],
+  EACCES: ['it must be open to you', elsewhere],
+  EPERM: ['it must be open to you', elsewhere],
+  ENOSPC: ['there must be room for it', 'Free some, or use another place.'],
+}

@@ -1,0 +1,180 @@
+import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
+import { join, relative } from 'node:path'
+import { expect, test } from 'vitest'
+import { dataFile, interruptAt, moesim, newFolder } from './terminal.js'
+
+const folder = newFolder()
+const words = 'simulate --experts 16 --top-k 2 --tokens 64 --steps 30 --rate 0.01'
+const read = (path: string): string => readFileSync(path, 'utf8')
+const path = (name: string): string => join(folder, name)
+const lines = (file: string): string[] => read(file).split('\n').slice(0, -1)
+
+/** A run without interruption: what every resumed one must equal. */
+async function whole(options: string): Promise<{ stdout: string; file: string }> {
+  const out = path('whole.jsonl')
+  const { code, stdout } = await moesim(`${words} ${options} --out ${out}`)
+  expect(code).toBe(0)
+  expect(existsSync(`${out}.snapshot.json`)).toBe(false)
+  return { stdout, file: read(out) }
+}
+
+test.each([
+  ['', 5],
+  ['--update-every 4', 6],
+  ['--layers 2 --rule proportional --rate 0.05', 20],
+  ['--workload domains', 1],
+  ['--json', 12],
+  ['--rule sign', 30], // after the last step
+])('simulate %s, interrupted after step %i and resumed, ends with the same bytes', async (options, step) => {
+  const out = path(`resumed-${step}.jsonl`)
+  const interrupted = await moesim(`${words} ${options} --out ${out}`, interruptAt(step))
+  expect(interrupted.code).toBe(130)
+  expect(interrupted.stderr).toBe(
+    `Interrupted after ${step} of 30 steps. ${out} holds every step so far. ` +
+      `Go on with: moesim simulate --resume ${out}\n`,
+  )
+  expect(lines(out)).toHaveLength(step)
+
+  const resumed = await moesim(['simulate', '--resume', out])
+  const expected = await whole(options)
+  expect(resumed).toEqual({ code: 0, stdout: expected.stdout, stderr: '' })
+  expect(read(out)).toBe(expected.file)
+  expect(existsSync(`${out}.snapshot.json`)).toBe(false)
+})
+
+test('the bar of a resumed run starts where the run stood, and knows its own rate', async () => {
+  const out = path('bar.jsonl')
+  await moesim(`${words} --out ${out}`, interruptAt(20))
+  let now = 0
+  const { stderr } = await moesim(['simulate', '--resume', out], {
+    stderrIsTTY: true,
+    now: () => {
+      now += 500
+      return now
+    },
+  })
+  expect(stderr).toMatch(/^\r━{14}╌{6} {2}21\/30 {2}2\.0 steps\/s {2}5 s left {2}/)
+})
+
+test('a run that was moved goes on in its new place', async () => {
+  const out = path('old.jsonl')
+  const moved = path('new.jsonl')
+  await moesim(`${words} --out ${out}`, interruptAt(5))
+  renameSync(out, moved)
+  renameSync(`${out}.snapshot.json`, `${moved}.snapshot.json`)
+  const { stderr } = await moesim(['simulate', '--resume', moved], interruptAt(5))
+  expect(stderr).toContain(
+    `${moved} holds every step so far. Go on with: moesim simulate --resume ${moved}\n`,
+  )
+  expect(lines(moved)).toHaveLength(10)
+  expect(existsSync(out)).toBe(false)
+})
+
+test('recorded tokens go on from wherever the command is given', async () => {
+  const out = path('trace.jsonl')
+  const recorded = relative('', dataFile('trace.safetensors'))
+  const trace = `simulate --trace ${recorded} --tokens 100 --steps 4 --layers 1 --out ${out}`
+  expect((await moesim(trace, interruptAt(2))).code).toBe(130)
+  expect(JSON.parse(read(`${out}.snapshot.json`)).given.trace).toBe(dataFile('trace.safetensors'))
+  const resumed = await moesim(['simulate', '--resume', out])
+  const file = read(out)
+  expect(resumed.stdout).toBe((await moesim(trace)).stdout)
+  expect(file).toBe(read(out))
+})
+
+test('a run that was killed goes on from its last snapshot; what follows that, torn or not, is cut off', async () => {
+  const out = path('killed.jsonl')
+  await moesim(`${words} --out ${out}`, interruptAt(10))
+  const snapshot = read(`${out}.snapshot.json`)
+  await moesim(['simulate', '--resume', out], interruptAt(7))
+  expect(lines(out)).toHaveLength(17)
+  writeFileSync(`${out}.snapshot.json`, snapshot)
+  writeFileSync(out, `${read(out)}{"step":17,"tok`)
+  const { code } = await moesim(['simulate', '--resume', out])
+  expect(code).toBe(0)
+  expect(read(out)).toBe((await whole('')).file)
+})
+
+test('a snapshot is saved after the first step and then every five seconds', async () => {
+  const out = path('saved.jsonl')
+  const saved: number[] = []
+  let now = 0
+  const step = (): number => JSON.parse(read(`${out}.snapshot.json`)).snapshot.step
+  await moesim(`${words} --out ${out}`, {
+    now() {
+      if (existsSync(`${out}.snapshot.json`) && !saved.includes(step())) saved.push(step())
+      now += 900
+      return now
+    },
+  })
+  expect(saved.slice(0, 4)).toEqual([1, 7, 13, 19]) // 6 steps of 900 ms are the first to pass 5 s
+})
+
+test('without --out, Ctrl-C ends the run and says that nothing is kept', async () => {
+  const control = new AbortController()
+  control.abort()
+  const { code, stdout, stderr } = await moesim(words, { signal: control.signal })
+  expect(code).toBe(130)
+  expect(stdout).not.toContain('MaxVio')
+  expect(stderr).toBe('Interrupted after 1 of 30 steps. Nothing was kept; with --out FILE it could go on.\n')
+})
+
+test('an interrupted run is not overwritten', async () => {
+  const out = path('precious.jsonl')
+  await moesim(`${words} --out ${out}`, interruptAt(3))
+  const { code, stderr } = await moesim(`${words} --out ${out}`)
+  expect(code).toBe(1)
+  expect(stderr).toContain(`Go on with: moesim simulate --resume ${out} (or delete ${out}.snapshot.json`)
+  expect(lines(out)).toHaveLength(3)
+})
+
+test('--resume takes no other options', async () => {
+  const { code, stderr } = await moesim(`simulate --resume ${path('x.jsonl')} --steps 5`)
+  expect(code).toBe(1)
+  expect(stderr).toContain('moesim: simulate: --resume stands alone, got "--steps".')
+})
+
+test('a complete run cannot be resumed', async () => {
+  const out = path('complete.jsonl')
+  await moesim(`${words} --out ${out}`)
+  const { code, stderr } = await moesim(['simulate', '--resume', out])
+  expect(code).toBe(1)
+  expect(stderr).toContain(`resume: the file must be of a run that was interrupted, got "${out.slice(0, 77)}`)
+})
+
+const good = path('good.jsonl')
+test.each([
+  ['is no JSON', '{', undefined, 'resume: the snapshot must hold JSON'],
+  ['is of something else', '{"version":2}', undefined, 'resume: it must be a snapshot of moesim simulate'],
+  [
+    'has lost its lines',
+    undefined,
+    '',
+    `resume: ${good} must hold the 4 lines that its snapshot follows, got 0.`,
+  ],
+  ['follows no JSON', undefined, 'step 0\n', `resume: line 1 of ${good} must be a report, got "step 0".`],
+  ['follows other steps', undefined, '{"step":1}\n', 'resume: line 1 must report step 0'],
+  ['follows null', undefined, 'null\n', 'resume: line 1 must report step 0'],
+  ['follows other experts', undefined, '{"step":0,"load":[1]}\n', 'resume: line 1 must report step 0'],
+])('a snapshot that %s is refused', async (_, snapshot, file, message) => {
+  await moesim(`${words} --out ${good}`, interruptAt(4))
+  const before = { snapshot: read(`${good}.snapshot.json`), file: read(good) }
+  if (snapshot !== undefined) writeFileSync(`${good}.snapshot.json`, snapshot)
+  if (file !== undefined) writeFileSync(good, file)
+  const { code, stdout, stderr } = await moesim(['simulate', '--resume', good])
+  expect({ code, stdout }).toEqual({ code: 1, stdout: '' })
+  expect(stderr).toContain(`moesim: ${message}`)
+  expect(read(good)).toBe(file ?? before.file)
+  writeFileSync(`${good}.snapshot.json`, before.snapshot)
+  writeFileSync(good, before.file)
+})
+
+test('a snapshot without its file is refused', async () => {
+  const out = path('gone.jsonl')
+  await moesim(`${words} --out ${out}`, interruptAt(2))
+  mkdirSync(path('elsewhere'))
+  writeFileSync(path('elsewhere/gone.jsonl.snapshot.json'), read(`${out}.snapshot.json`))
+  const { code, stderr } = await moesim(['simulate', '--resume', path('elsewhere/gone.jsonl')])
+  expect(code).toBe(1)
+  expect(stderr).toContain('moesim: file: it must exist')
+})

@@ -1,0 +1,224 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import {
+  biasBalance,
+  domains,
+  gaussian,
+  globalMaxViolation,
+  nemotron3Nano,
+  noBalance,
+  reportToJson,
+  routerOf,
+  type StepReport,
+  simulate,
+} from 'moesim'
+import { expect, test } from 'vitest'
+import { dataFile, moesim, newFolder } from './terminal.js'
+
+const small = 'simulate --experts 16 --top-k 2 --tokens 256 --steps 40 --rate 0.01'
+const router = { ...routerOf(nemotron3Nano), numExperts: 16, topK: 2 }
+const reference = (steps: number, own: object = {}): StepReport[] => [
+  ...simulate({
+    router,
+    balance: biasBalance({ rate: 0.02 }),
+    workload: gaussian({ numExperts: 16, skew: 0.5 }),
+    tokensPerStep: 128,
+    steps,
+    ...own,
+  }),
+]
+const mean = (values: readonly number[]): number =>
+  values.reduce((sum, value) => sum + value, 0) / values.length
+
+test('simulate says what it simulates, then step by step and expert by expert what came of it', async () => {
+  const { code, stdout, stderr } = await moesim(small)
+  expect({ code, stderr }).toEqual({ code: 0, stderr: '' })
+  expect(stdout).toMatchInlineSnapshot(`
+    "router of nemotron-3-nano-30b-a3b: 16 experts, top 2, sigmoid
+    gaussian tokens, skew 0.5: 256 tokens a step, 1 layer
+    sign rule, rate 0.01: 40 steps, seed 0
+
+    step  MaxVio  chance     CV   Gini  entropy  dead  bias spread
+       0   2.094   0.311  0.779  0.405   0.9017   0.0        0.000
+       1   1.969   0.311  0.731  0.383   0.9138   0.0        0.020
+       2   1.688   0.311  0.663  0.354   0.9264   0.0        0.040
+       5   1.375   0.311  0.504  0.271   0.9550   0.0        0.100
+      10   0.438   0.311  0.259  0.134   0.9855   0.0        0.200
+      20   0.469   0.311  0.197  0.107   0.9932   0.0        0.300
+      39   0.281   0.311  0.145  0.082   0.9962   0.0        0.340
+
+    Load of each expert, first step
+      0 ▁▁▂▃▃▃▃▃▄▄▅▅▆▇██
+
+    Load of each expert, the last 20 steps
+      0 ▄▄▄▅▅▄▅▅▅▄▅▄▅▅▅▄
+    · none  ▁ < 0.25  ▂ < 0.5  ▃ < 0.75  ▄ < 1  ▅ < 1.25  ▆ < 1.5  ▇ < 2  █ ≥ 2 × the mean load
+
+    The last 20 steps: MaxVio 0.361, 0.311 by chance; of their summed load 0.039, 0.068 by chance.
+    In balance: from step 5 on, mean MaxVio over 20 steps is below twice what chance makes of balanced routing (0.621).
+    "
+  `)
+})
+
+test('its figures are those of the library', async () => {
+  const { stdout } = await moesim(`${small} --json`)
+  const json = JSON.parse(stdout)
+  const reports = reference(40, { tokensPerStep: 256, balance: biasBalance({ rate: 0.01 }) })
+  const last = reports.slice(-20)
+  expect(json.rows.map(({ step }: { step: number }) => step)).toEqual([0, 1, 2, 5, 10, 20, 39])
+  for (const row of json.rows) {
+    const { maxViolation, expectedMaxViolation, balance, biasSpread } = reports[row.step]
+    expect(row).toEqual({
+      step: row.step,
+      maxViolation,
+      expectedMaxViolation,
+      balance,
+      biasSpread: biasSpread[0],
+    })
+  }
+  expect(json.before).toEqual(Array.from(reports[0].load))
+  expect(json.after).toEqual(
+    json.after.map((_: number, e: number) => last.reduce((sum, { load }) => sum + load[e], 0)),
+  )
+  expect(json.settled).toBeCloseTo(mean(last.map((report) => report.maxViolation)), 12)
+  expect(json.global).toBe(
+    globalMaxViolation(
+      last.map(({ load }) => load),
+      16,
+    ),
+  )
+  expect(json.chance).toBe(reports[0].expectedMaxViolation)
+  const windows = reports
+    .slice(0, 21)
+    .map((_, i) => mean(reports.slice(i, i + 20).map((r) => r.maxViolation)))
+  expect(json.balancedAt).toBe(windows.findIndex((violation) => violation < 2 * json.chance))
+  expect(json.balancedAt).toBeGreaterThan(0)
+  expect(json).toMatchObject({ steps: 40, tokens: 256, layers: [0], numExperts: 16, topK: 2, window: 20 })
+})
+
+test('a balance that comes too late to be seen over a whole window does not count', async () => {
+  const { stdout } = await moesim(`${small} --steps 21`)
+  expect(stdout).toMatch(/^ +20 +0\.\d+ .*$/m) // the last step, on its own, is below twice 0.311
+  expect(stdout).toMatch(/^Not in balance: mean MaxVio over 20 steps never fell below .* \(0\.621\)\.$/m)
+})
+
+test.each([
+  ['--rule none', { balance: noBalance }, 'no balancing: '],
+  ['--center', { balance: biasBalance({ rate: 0.02, center: true }) }, 'sign rule, rate 0.02, centred: '],
+  ['--update-every 3', { updateEvery: 3 }, 'sign rule, rate 0.02 every 3 steps: '],
+  [
+    '--rule proportional',
+    { balance: biasBalance({ rate: 0.02, rule: 'proportional', unit: 'mean' }) },
+    'proportional rule in units of mean, rate 0.02: ',
+  ],
+  [
+    '--rule proportional --unit fraction',
+    { balance: biasBalance({ rate: 0.02, rule: 'proportional', unit: 'fraction' }) },
+    'proportional rule in units of fraction, rate 0.02: ',
+  ],
+  ['--skew -0.25', { workload: gaussian({ numExperts: 16, skew: -0.25 }) }, 'gaussian tokens, skew -0.25: '],
+  [
+    '--workload domains --sequence-length 8 --preference 2',
+    { workload: domains({ numExperts: 16, sequenceLength: 8, preference: 2 }) },
+    'sequences of 8 tokens, each of one of 15 domains, preference 2: 128 tokens a step',
+  ],
+  ['--score softmax', { router: { ...router, scoreFunction: 'softmax' } }, '16 experts, top 2, softmax'],
+  ['--layers 2', { layers: 2 }, '128 tokens a step, 2 layers'],
+  ['--seed run-7', { seed: 'run-7' }, '5 steps, seed run-7'],
+  ['--preset tiny', {}, 'router of tiny: 16 experts'],
+])('%s is what the library does of that name', async (words, own, title) => {
+  const folder = newFolder()
+  const out = join(folder, 'run.jsonl')
+  const rate = words.includes('none') ? '' : '--rate 0.02'
+  const line = `simulate --experts 16 --top-k 2 --tokens 128 --steps 5 ${rate} ${words} --out ${out}`
+  const { code, stdout } = await moesim(line)
+  expect(code).toBe(0)
+  expect(stdout).toContain(title)
+  const lines = reference(5, own).map((report) => `${JSON.stringify(reportToJson(report))}\n`)
+  expect(readFileSync(out, 'utf8')).toBe(lines.join(''))
+})
+
+test('the same seed gives the same bytes, another seed others', async () => {
+  const [a, b, c] = await Promise.all([
+    moesim(small),
+    moesim(`${small} --seed 0`),
+    moesim(`${small} --seed 1`),
+  ])
+  expect(b).toEqual(a)
+  expect(c.stdout).not.toBe(a.stdout)
+})
+
+test('recorded tokens meet their own router, with the bias back at zero', async () => {
+  const words = `simulate --trace ${dataFile('trace.safetensors')} --steps 25 --rate 0.02 --tokens 960 --layers 2`
+  const { code, stdout } = await moesim(words)
+  expect(code).toBe(0)
+  expect(stdout).toMatch(
+    /^the recorded router: 128 experts, top 6, sigmoid\ntokens of trace.safetensors: 960 tokens a/,
+  )
+  expect(stdout).toContain('layer 1\n')
+  expect(stdout).toContain('layer 4\n')
+  expect(stdout).not.toContain('layer 6\n')
+  const whole = await moesim(`simulate --trace ${dataFile('trace.safetensors')} --steps 1 --json`)
+  const { rows, tokens, before } = JSON.parse(whole.stdout)
+  expect(tokens).toBe(3840)
+  expect(before.reduce((sum: number, count: number) => sum + count)).toBe(3 * 3840 * 6)
+  expect(rows[0].biasSpread).toBe(0)
+})
+
+test('one step and several layers are told as such', async () => {
+  const { stdout } = await moesim('simulate --experts 8 --top-k 1 --tokens 64 --steps 1 --layers 6')
+  expect(stdout).toContain('64 tokens a step, 6 layers')
+  expect(stdout).toContain('sign rule, rate 0.001: 1 step, seed 0')
+  expect(stdout).toContain('Means over layers.\nstep  MaxVio')
+  expect(stdout).toContain('Load of each expert, the last step\nlayer 0\n')
+  expect(stdout).toContain('layer 3\n')
+  expect(stdout).not.toContain('layer 4\n')
+  expect(stdout).toContain('and 2 layers more\n')
+  expect(stdout).toMatch(/The last step: MaxVio \d/)
+  expect(stdout).toMatch(/Not in balance: MaxVio never fell below twice/)
+})
+
+test('a progress bar runs on stderr of a terminal and is gone at the end', async () => {
+  let now = 0
+  const { stdout, stderr } = await moesim(small, {
+    stderrIsTTY: true,
+    columns: 200,
+    now: () => {
+      now += 250
+      return now
+    },
+  })
+  expect(stderr).toMatch(/━{20} {2}40\/40 {2}2\.0 steps\/s {2}0 s left {2}MaxVio \d\.\d\d/)
+  expect(stderr.endsWith('\r\x1b[K')).toBe(true)
+  expect(stdout).toBe((await moesim(small)).stdout)
+})
+
+test.each([
+  ['--tokens 0', '--tokens must be a whole number from 1 to 1048576, got "0". It is the tokens of one step.'],
+  ['--tokens abc', '--tokens must be a whole number from 1 to 1048576, got "abc".'],
+  ['--steps 1.5', '--steps must be a whole number from 1 to 1000000000, got "1.5".'],
+  ['--layers 2000', '--layers must be a whole number from 1 to 1024, got "2000".'],
+  ['--top-k 129', '--top-k must be a whole number from 1 to 128, got "129".'],
+  ['--rate fast', '--rate must be a finite number, got "fast". Use 0.001'],
+  ['--rate=', '--rate must be a finite number, got "". Use 0.001'],
+  ['--skew Infinity', '--skew must be a finite number, got "Infinity".'],
+  ['--rule signs', '--rule must be one of sign, proportional, none, got "signs".'],
+  ['--score relu', '--score must be one of sigmoid, softmax, sqrtsoftplus, got "relu".'],
+  ['--workload domain', '--workload must be one of gaussian, domains, got "domain".'],
+  ['--unit mean', 'simulate: --rule proportional is what has a unit, got "--unit".'],
+  ['--rule none --center', 'simulate: --rule none moves no bias, got "--center".'],
+  ['--sequence-length 8', 'simulate: --workload domains is what has sequences, got "--sequence-length".'],
+  ['--workload domains --skew 1', 'simulate: --workload gaussian is what has a skew, got "--skew".'],
+  ['--trace t --top-k 2', 'simulate: --trace brings its own router and tokens, got "--top-k".'],
+  ['--trace no-such-file', 'file: it must exist, got "'],
+  ['--preset nano-3', 'preset: it must be a known one, got "nano-3".'],
+  [
+    '--tokens 1000000 --experts 1000',
+    'simulate: tokens × layers × experts must be at most 2^28, got 1000000000.',
+  ],
+  ['--out no/such/folder/run.jsonl', 'file: it must exist, got "no/such/folder/run.jsonl".'],
+])('simulate %s is refused before anything is simulated', async (words, message) => {
+  const { code, stdout, stderr } = await moesim(`simulate ${words}`)
+  expect({ code, stdout }).toEqual({ code: 1, stdout: '' })
+  expect(stderr).toContain(`moesim: ${message}`)
+})

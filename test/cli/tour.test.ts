@@ -1,0 +1,72 @@
+import { Command } from 'commander'
+import { expect, test } from 'vitest'
+import { run } from '../../dist/cli/run.js'
+import { addTour } from '../../dist/cli/tour.js'
+import { moesim, newFolder, terminal } from './terminal.js'
+
+/** The tour with every simulation made short; its other stops are what they are. */
+async function tour(words: string[], code?: number) {
+  const paper = terminal()
+  const asked: string[] = []
+  let result = -1
+  const program = new Command('moesim')
+  const shortly = (argv: readonly string[]): Promise<number> => {
+    asked.push(argv[0])
+    if (code !== undefined) return Promise.resolve(code)
+    return run(argv[0] === 'simulate' ? [...argv, '--steps', '2', '--tokens', '60'] : argv, paper.io)
+  }
+  addTour(
+    program,
+    paper.io,
+    (done) => {
+      result = done
+    },
+    shortly,
+  )
+  await program.parseAsync(['tour', ...words], { from: 'user' })
+  return { code: result, stdout: paper.stdout(), stderr: paper.stderr(), asked }
+}
+
+test('the tour counts, simulates, replays both recorded files and steers the recorded tokens', async () => {
+  const { code, stdout, stderr, asked } = await tour([])
+  expect({ code, stderr }).toEqual({ code: 0, stderr: '' })
+  expect(asked).toEqual(['count', 'simulate', 'replay', 'replay', 'simulate'])
+  expect(stdout.match(/^\d\. .*\?\n\$ moesim .*$/gm)).toHaveLength(5)
+  expect(stdout).toContain('31,577,940,288')
+  expect(stdout).toContain('The routing is the recorded one')
+  expect(stdout).toContain('347 pairs')
+  expect(stdout).toContain('tokens of trace.safetensors')
+  expect(stdout).toMatch(/\nTry next:\n/)
+})
+
+test('without the recorded files it says so and does the rest', async () => {
+  const { code, stdout, asked } = await tour([newFolder()])
+  expect(code).toBe(0)
+  expect(asked).toEqual(['count', 'simulate'])
+  expect(stdout).toContain('\nThe recorded files are not here, so their replay is left out')
+  expect(stdout).toMatch(/\nTry next:\n/)
+})
+
+test('what fails or is interrupted ends it', async () => {
+  const { code, stdout, asked } = await tour([], 130)
+  expect({ code, asked }).toEqual({ code: 130, asked: ['count'] })
+  expect(stdout).not.toContain('Try next')
+})
+
+test('Ctrl-C ends the whole tour', async () => {
+  const control = new AbortController()
+  control.abort()
+  const { code, stderr } = await moesim(['tour', newFolder()], { signal: control.signal })
+  expect(code).toBe(130)
+  expect(stderr).toMatch(/^Interrupted after 1 of \d+ steps\. /)
+})
+
+test('every command that it proposes is understood', async () => {
+  const { stdout } = await tour([], 0)
+  const proposed = [...stdout.matchAll(/^ {2}moesim (.*?)(?: {2,}.*)?$/gm)].map(([, words]) => words)
+  expect(proposed).toHaveLength(4)
+  for (const words of proposed) {
+    const short = words.includes('--help') ? words : `${words} --steps 1 --tokens 64`
+    expect((await moesim(short)).code).toBe(0)
+  }
+})
