@@ -47,6 +47,6 @@ export function gaussian(options: GaussianOptions): Workload {
 }
 
 /** Φ⁻¹((i + ½) / n): n values spread as n draws of a standard normal would be on average, in ascending order. */
-export function normalScores(n: number): Float64Array {
+function normalScores(n: number): Float64Array {
   return Float64Array.from({ length: n }, (_, i) => normalQuantile((i + 0.5) / n))
 }

@@ -1,9 +1,10 @@
 import * as v from 'valibot'
 import { concatenate } from '../arrays.js'
-import { demand, InputError } from '../errors.js'
+import { demand } from '../errors.js'
 import { float32Of, int32Of } from '../formats/decode.js'
 import { readSafetensors, type Safetensors, tensor } from '../formats/safetensors.js'
 import type { RouterConfig } from '../router/config.js'
+import { metadataOf } from './metadata.js'
 import type { Workload } from './protocol.js'
 
 /** Tokens recorded at the routers of a real model, with what its own code made of them. */
@@ -53,8 +54,8 @@ const Domains = v.array(v.object({ name: v.string() }))
  */
 export function readTrace(bytes: Uint8Array): Trace {
   const file = readSafetensors(bytes)
-  const config = metadata(file, 'config', Config)
-  const domainNames = metadata(file, 'domains', Domains).map(({ name }) => name)
+  const config = metadataOf('readTrace', file, 'config', Config)
+  const domainNames = metadataOf('readTrace', file, 'domains', Domains).map(({ name }) => name)
   const perToken = (name: string): Int32Array => int32Of(tensor(file, name))
   const tokenIds = perToken('token_ids')
   const router = {
@@ -97,25 +98,6 @@ function readLayer(file: Safetensors, index: number): TraceLayer {
     experts: int32Of(tensor(file, `layers.${index}.topk_indices`)),
     weights: floats('topk_weights'),
   }
-}
-
-function metadata<S extends v.GenericSchema>(file: Safetensors, key: string, schema: S): v.InferOutput<S> {
-  const text = file.metadata[key]
-  const remedy = 'Use a file that a routing recorder wrote, or add the metadata to it.'
-  let json: unknown
-  try {
-    json = JSON.parse(text ?? '')
-  } catch {
-    throw new InputError(`readTrace: metadata '${key}' must hold JSON`, text, remedy)
-  }
-  const result = v.safeParse(schema, json)
-  if (result.success) return result.output
-  const [issue] = result.issues
-  throw new InputError(
-    `readTrace: metadata '${key}' must have ${v.getDotPath(issue)} as ${issue.expected}`,
-    issue.received,
-    remedy,
-  )
 }
 
 function checkTrace(trace: Trace): void {

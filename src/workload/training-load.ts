@@ -1,12 +1,16 @@
+import * as v from 'valibot'
 import { demand } from '../errors.js'
 import { float32Of, int32Of } from '../formats/decode.js'
 import { readSafetensors, tensor } from '../formats/safetensors.js'
+import { metadataOf } from './metadata.js'
 
 /** Loads and biases recorded while a model trained, at sampled steps. */
 export interface TrainingLoad {
   /** [S] the sampled steps, ascending. */
   readonly steps: Int32Array
   readonly layers: number
+  /** [L] the layers' places in the model's stack. */
+  readonly layerIndices: readonly number[]
   readonly numExperts: number
   /** [S, L, E] tokens per expert of that step's batch. */
   readonly counts: Int32Array
@@ -20,7 +24,7 @@ export interface TrainingLoad {
 
 /**
  * Reads recorded training loads from a safetensors file: `step` [S], `counts` and `bias` [S, L, E]; metadata
- * `bias_update_speed`, `tokens_per_step` and `top_k`. Throws an InputError on a file that is not one.
+ * `moe_layers`, `bias_update_speed`, `tokens_per_step` and `top_k`. Throws an InputError on a file that is not one.
  */
 export function readTrainingLoad(bytes: Uint8Array): TrainingLoad {
   const file = readSafetensors(bytes)
@@ -41,24 +45,19 @@ export function readTrainingLoad(bytes: Uint8Array): TrainingLoad {
     `[${bias.shape}]`,
     'Record the bias that each of these steps was routed with.',
   )
-  const number = (key: string): number => {
-    const value = Number(file.metadata[key] ?? Number.NaN)
-    demand(
-      value > 0,
-      `readTrainingLoad: metadata '${key}' must be a number above 0`,
-      file.metadata[key],
-      'Add it.',
-    )
-    return value
-  }
+  const above0 = v.pipe(v.number(), v.gtValue(0))
+  const indices = v.pipe(v.array(v.number()), v.length(layers))
+  const metadata = <S extends v.GenericSchema>(key: string, schema: S) =>
+    metadataOf('readTrainingLoad', file, key, schema)
   return {
     steps,
     layers,
+    layerIndices: metadata('moe_layers', indices),
     numExperts,
     counts: int32Of(counts),
     bias: float32Of(bias),
-    rate: number('bias_update_speed'),
-    tokensPerStep: number('tokens_per_step'),
-    topK: number('top_k'),
+    rate: metadata('bias_update_speed', above0),
+    tokensPerStep: metadata('tokens_per_step', above0),
+    topK: metadata('top_k', above0),
   }
 }
