@@ -14,27 +14,37 @@ export function weighExperts(
 ): Float32Array {
   const { numExperts, topK, normalize, scale, epsilon, softmaxOrder } = router
   const weights = new Float32Array(experts.length)
-  const selected = new Float64Array(topK)
+  const selected = new Float64Array(topK) // 0 at empty slots
   for (let first = 0; first < experts.length; first += topK) {
     const row = (first / topK) * numExperts
-    let filled = 0
-    for (; filled < topK && experts[first + filled] >= 0; filled++) {
-      selected[filled] = scores[row + experts[first + filled]]
+    for (let slot = 0; slot < topK; slot++) {
+      const expert = experts[first + slot]
+      selected[slot] = expert < 0 ? 0 : scores[row + expert]
     }
     let divisor = 1
-    if (softmaxOrder === 'afterTopK') {
-      const largest = selected[0] // the best key comes first, and here the keys are the logits
+    if (softmaxOrder === 'afterTopK') divisor = toPowers(selected, experts, first)
+    else if (normalize) {
       divisor = 0
-      for (let slot = 0; slot < filled; slot++) {
-        selected[slot] = exp(selected[slot] - largest)
-        divisor += selected[slot]
-      }
-    } else if (normalize) {
-      divisor = 0
-      for (let slot = 0; slot < filled; slot++) divisor += selected[slot]
+      for (let slot = 0; slot < topK; slot++) divisor += selected[slot]
       divisor += epsilon
     }
-    for (let slot = 0; slot < filled; slot++) weights[first + slot] = (selected[slot] / divisor) * scale
+    for (let slot = 0; slot < topK; slot++) {
+      if (experts[first + slot] >= 0) weights[first + slot] = (selected[slot] / divisor) * scale
+    }
   }
   return weights
+}
+
+/** Turns selected logits into the powers of their softmax, in place, and returns the sum; the experts stand from `first` on. */
+function toPowers(selected: Float64Array, experts: Int32Array, first: number): number {
+  let largest = Number.NEGATIVE_INFINITY
+  selected.forEach((logit, slot) => {
+    if (experts[first + slot] >= 0 && logit > largest) largest = logit
+  })
+  let sum = 0
+  selected.forEach((logit, slot) => {
+    selected[slot] = experts[first + slot] < 0 ? 0 : exp(logit - largest)
+    sum += selected[slot]
+  })
+  return sum
 }

@@ -1,0 +1,42 @@
+import { existsSync, readFileSync } from 'node:fs'
+import * as moesim from 'moesim'
+import { describe, expect, test } from 'vitest'
+
+/** Rows of the tables in test/README.md: number, method, function, source, test. */
+const rows = readFileSync(new URL('README.md', import.meta.url), 'utf8')
+  .split('\n')
+  .filter((line) => /^\| \d+ \|/.test(line))
+  .map((line) =>
+    line
+      .split('|')
+      .slice(1, -1)
+      .map((cell) => cell.trim()),
+  )
+  .map(([row, method, functions, source, pinnedBy]) => ({ row, method, functions, source, pinnedBy }))
+
+const quoted = (cell: string): string[] => [...cell.matchAll(/`([^`]+)`/g)].map(([, name]) => name)
+
+describe('the table of methods', () => {
+  test.each(rows.filter(({ functions }) => functions.includes('`')))(
+    'row $row, $method: its functions are exported and its tests name them',
+    ({ functions, source, pinnedBy }) => {
+      expect(source).not.toBe('')
+      const tests = quoted(pinnedBy)
+      expect(tests).not.toEqual([])
+      expect(tests.filter((file) => !existsSync(new URL(file, import.meta.url)))).toEqual([])
+      const texts = tests.map((file) => readFileSync(new URL(file, import.meta.url), 'utf8')).join('\n')
+      for (const name of quoted(functions)) {
+        expect(moesim).toHaveProperty(name)
+        expect(texts).toMatch(new RegExp(`\\b${name}\\b`))
+      }
+    },
+  )
+
+  test.each(rows.filter(({ functions }) => !functions.includes('`')))(
+    'row $row, $method, is left out with a reason',
+    ({ functions, pinnedBy }) => {
+      expect(functions).toBe('—')
+      expect(pinnedBy.length).toBeGreaterThan(10)
+    },
+  )
+})
