@@ -66,10 +66,16 @@ function figures({ router, layers }: Trace): Row[] {
       'mutual information of expert and domain, bits',
       ({ mutualInformation }) => mutualInformation.toFixed(3),
     ],
-    ['experts most often chosen together', ({ companions }) => companions.pair.join(', ')],
+    [
+      'experts most often chosen together',
+      ({ companions: { pair, pairShare } }) => (pairShare > 0 ? pair.join(', ') : 'none'),
+    ],
     ['share of tokens', ({ companions }) => percent(companions.pairShare)],
     ['by chance', () => percent((K * (K - 1)) / (E * (E - 1)))],
-    ['surest companion, given', ({ companions: { given, other } }) => `${other} of ${given}`],
+    [
+      'surest companion, given',
+      ({ companions: { given, other, conditional } }) => (conditional > 0 ? `${other} of ${given}` : 'none'),
+    ],
     ['share of the given', ({ companions }) => companions.conditional.toFixed(2)],
     ['smallest gap between chosen and not chosen', ({ smallestGap }) => smallestGap.toExponential(2)],
     ['largest logit', ({ largestLogit }) => largestLogit.toFixed(2)],

@@ -15,7 +15,7 @@ export interface Agreement {
 
 type Chosen = Pick<Routing, 'tokens' | 'topK' | 'experts' | 'weights'>
 
-/** Compares two routings of the same tokens. Throws an InputError if they are not of one shape. */
+/** Compares two routings of the same tokens. They may choose a different number of experts. Throws an InputError if their tokens differ in number. */
 export function agreement(a: Chosen, b: Chosen): Agreement {
   demand(
     a.tokens === b.tokens,

@@ -34,12 +34,18 @@ export function globalMaxViolation(loads: Iterable<Int32Array>, numExperts: numb
   return meanMaxViolation(sumLoads(loads), numExperts)
 }
 
-/** The sum of loads of one length. */
+/** The sum of loads of one length. Throws an InputError on none, or on lengths that differ. */
 export function sumLoads(loads: Iterable<Int32Array>): Int32Array {
   let sum: Int32Array | undefined
   for (const load of loads) {
-    if (sum === undefined) sum = load.slice()
-    else addTo(sum, load)
+    sum ??= new Int32Array(load.length)
+    demand(
+      load.length === sum.length,
+      `sumLoads: every load must hold ${sum.length} counts, as the first`,
+      load,
+      'Sum loads of one model only.',
+    )
+    addTo(sum, load)
   }
   demand(
     sum !== undefined,

@@ -29,7 +29,7 @@ export function balanceOf(load: ArrayLike<number>): BalanceFigures {
 /**
  * MaxVio, (largest load − mean) / mean: 0 at perfect balance, E/K − 1 at most. Wang et al., arXiv 2408.15664, eq. 4.
  *
- * For a model it is taken per layer, then averaged over layers (`meanOverLayers`); "batch" from the load of one step,
+ * For a model it is taken per layer, then averaged over layers (`meanMaxViolation`); "batch" from the load of one step,
  * "global" from a load summed over many.
  */
 export function maxViolation(load: ArrayLike<number>): number {
@@ -73,6 +73,20 @@ export function normalizedEntropy(load: ArrayLike<number>): number {
     if (share > 0) entropy -= share * log(share)
   }
   return entropy / log(load.length)
+}
+
+/**
+ * IS, (largest load − smallest) / tokens: 0 at balance, 1 where one expert gets every token and another none. Taken of a
+ * load by group, it is the wait of the slowest device. Pangu Pro MoE, arXiv 2505.21411. A batch of no tokens gives 0.
+ */
+export function imbalanceScore(load: ArrayLike<number>, tokens: number): number {
+  let largest = 0
+  let smallest = Infinity
+  for (let e = 0; e < load.length; e++) {
+    largest = Math.max(largest, load[e])
+    smallest = Math.min(smallest, load[e])
+  }
+  return tokens === 0 ? 0 : (largest - smallest) / tokens
 }
 
 /** How many experts got no token. */

@@ -1,22 +1,29 @@
+import { demand } from '../errors.js'
 import type { Routing } from '../router/routing.js'
 
 /** How alike neighbouring tokens of a sequence are routed, each beside what independent tokens would give. */
 export interface Locality {
   /** Pairs of neighbours compared. */
   readonly pairs: number
-  /** Share of pairs whose first expert, by selection key, is the same. */
+  /** Share of pairs whose first expert, by selection key, is the same; a token without one repeats nothing. */
   readonly firstRepeats: number
   /** The same for the expert of the largest combine weight. */
   readonly heaviestRepeats: number
   /** Chance that two independent tokens share their first expert: Σ share², shares of first choices. */
   readonly firstRepeatsByChance: number
-  /** Mean share of a token's experts that the token before it had chosen too. */
+  /** Share of the experts of the pairs' second tokens that the token before had chosen too. */
   readonly kept: number
 }
 
 /** Compares each token with the one before it in the same sequence; `sequences` is [T]. */
 export function locality(routing: Routing, sequences: Int32Array): Locality {
   const { tokens, topK, numExperts, experts, weights } = routing
+  demand(
+    sequences.length === tokens,
+    `locality: sequences must be [T], one for each of ${tokens} tokens`,
+    sequences,
+    'Take them from the batch that was routed.',
+  )
   const first = Int32Array.from({ length: tokens }, (_, token) => experts[token * topK])
   const heaviest = Int32Array.from({ length: tokens }, (_, token) => {
     let slot = token * topK
@@ -27,14 +34,18 @@ export function locality(routing: Routing, sequences: Int32Array): Locality {
   let firstRepeats = 0
   let heaviestRepeats = 0
   let kept = 0
+  let filled = 0
   for (let token = 1; token < tokens; token++) {
     if (sequences[token] !== sequences[token - 1]) continue
     pairs++
-    if (first[token] === first[token - 1]) firstRepeats++
-    if (heaviest[token] === heaviest[token - 1]) heaviestRepeats++
+    if (first[token] >= 0 && first[token] === first[token - 1]) firstRepeats++
+    if (heaviest[token] >= 0 && heaviest[token] === heaviest[token - 1]) heaviestRepeats++
     const before = experts.subarray((token - 1) * topK, token * topK)
-    for (let s = token * topK; s < (token + 1) * topK; s++)
-      if (experts[s] >= 0 && before.includes(experts[s])) kept++
+    for (let s = token * topK; s < (token + 1) * topK; s++) {
+      if (experts[s] < 0) continue
+      filled++
+      if (before.includes(experts[s])) kept++
+    }
   }
   const per = Math.max(1, pairs)
   const shares = new Float64Array(numExperts)
@@ -44,6 +55,6 @@ export function locality(routing: Routing, sequences: Int32Array): Locality {
     firstRepeats: firstRepeats / per,
     heaviestRepeats: heaviestRepeats / per,
     firstRepeatsByChance: shares.reduce((sum, share) => sum + share * share, 0),
-    kept: kept / (per * topK),
+    kept: kept / Math.max(1, filled),
   }
 }

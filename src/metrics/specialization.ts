@@ -1,10 +1,17 @@
+import { demand } from '../errors.js'
 import { log } from '../math.js'
 import type { Routing } from '../router/routing.js'
 import { maxViolation } from './load.js'
 
 /** The load of each domain, [domains, E]: how often its tokens went to each expert. `domains` is [T]. */
 export function loadByDomain(routing: Routing, domains: Int32Array, numDomains: number): Int32Array {
-  const { topK, numExperts, experts } = routing
+  const { tokens, topK, numExperts, experts } = routing
+  demand(
+    domains.length === tokens && domains.every((domain) => domain >= 0 && domain < numDomains),
+    `loadByDomain: domains must be [T], one below numDomains = ${numDomains} for each of ${tokens} tokens`,
+    domains,
+    'Take them from the batch that was routed, and count them all.',
+  )
   const load = new Int32Array(numDomains * numExperts)
   experts.forEach((expert, slot) => {
     if (expert >= 0) load[domains[Math.floor(slot / topK)] * numExperts + expert]++
@@ -24,7 +31,7 @@ export interface DomainPreference {
 
 /** Preferences of each domain, from `loadByDomain` and the tokens [T] it was counted from. */
 export function preferences(load: Int32Array, domains: Int32Array, numExperts: number): DomainPreference[] {
-  return Array.from({ length: load.length / numExperts }, (_, domain) => {
+  return Array.from({ length: rowsOf('preferences', load, numExperts) }, (_, domain) => {
     const own = load.subarray(domain * numExperts, (domain + 1) * numExperts)
     const tokens = domains.reduce((count, of) => count + (of === domain ? 1 : 0), 0)
     const topExpert = own.indexOf(own.reduce((most, count) => Math.max(most, count)))
@@ -40,7 +47,7 @@ export function preferences(load: Int32Array, domains: Int32Array, numExperts: n
 
 /** Mutual information of expert and domain over assignments, in bits: 0 if the domain says nothing about the expert. */
 export function mutualInformation(load: Int32Array, numExperts: number): number {
-  const numDomains = load.length / numExperts
+  const numDomains = rowsOf('mutualInformation', load, numExperts)
   const ofDomain = new Float64Array(numDomains)
   const ofExpert = new Float64Array(numExperts)
   let total = 0
@@ -67,7 +74,10 @@ export function coActivation({ tokens, topK, numExperts, experts }: Routing): In
   return both
 }
 
-/** The pair of experts most often chosen together, and the expert most surely followed by another. */
+/**
+ * The pair of experts most often chosen together, and the expert most surely followed by another. Where there is no such
+ * pair, or no such expert, its share is 0 and both its experts are 0.
+ */
 export interface Companions {
   readonly pair: readonly [number, number]
   /** Share of tokens that chose the pair; by chance K(K − 1) / (E(E − 1)). */
@@ -80,11 +90,17 @@ export interface Companions {
 
 /** The extremes of `coActivation`; source: OLMoE, arXiv 2409.02060, §5 (its released script counts other pairs). */
 export function companions(both: Int32Array, numExperts: number, tokens: number, fewest = 30): Companions {
+  demand(
+    both.length === numExperts * numExperts,
+    `companions: both must be [E, E], ${numExperts} × ${numExperts}`,
+    both,
+    'Count it with coActivation.',
+  )
   let pair: [number, number] = [0, 0]
-  let most = -1
+  let most = 0
   let given = 0
   let other = 0
-  let conditional = -1
+  let conditional = 0
   for (let a = 0; a < numExperts; a++) {
     const load = both[a * numExperts + a]
     for (let b = 0; b < numExperts; b++) {
@@ -101,5 +117,16 @@ export function companions(both: Int32Array, numExperts: number, tokens: number,
       }
     }
   }
-  return { pair, pairShare: most / tokens, given, other, conditional }
+  return { pair, pairShare: most / Math.max(1, tokens), given, other, conditional }
+}
+
+/** How many domains a load [domains, E] is of. */
+function rowsOf(name: string, load: Int32Array, numExperts: number): number {
+  demand(
+    load.length % numExperts === 0,
+    `${name}: load must be [domains, E], whole rows of numExperts = ${numExperts}`,
+    load,
+    'Count it with loadByDomain.',
+  )
+  return load.length / numExperts
 }

@@ -130,5 +130,8 @@ describe('figures of several layers', () => {
     expect(() => layersOf(load, 3)).toThrow('layersOf: load must be [L, E], whole rows of numExperts = 3')
     expect(() => layersOf(new Int32Array(0), 3)).toThrow('layersOf')
     expect(() => sumLoads([])).toThrow('at least one load')
+    expect(() => sumLoads([load, load.slice(1)])).toThrow(
+      'sumLoads: every load must hold 8 counts, as the first',
+    )
   })
 })
