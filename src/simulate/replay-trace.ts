@@ -32,7 +32,10 @@ export interface ReplayedLayer {
   /** Of expert and domain, in bits. */
   readonly mutualInformation: number
   readonly companions: Companions
-  /** Smallest distance between the K-th and the next selection key, in float64: how near a tie the recording comes. */
+  /**
+   * Smallest distance between the K-th and the next selection key, in float64: how near a tie the recording comes. ∞ where
+   * every expert is chosen.
+   */
   readonly smallestGap: number
   readonly largestLogit: number
 }
@@ -77,7 +80,7 @@ function smallestGap({ hidden, weight, bias }: TraceLayer, { tokens, topK, numEx
       keys[e] = -(sigmoid(logit) + bias[e])
     }
     keys.sort() // ascending, so the negated keys come best first
-    smallest = Math.min(smallest, keys[topK] - keys[topK - 1])
+    smallest = Math.min(smallest, (keys[topK] ?? Number.POSITIVE_INFINITY) - keys[topK - 1])
   }
   return smallest
 }

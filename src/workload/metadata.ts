@@ -21,6 +21,8 @@ export function metadataOf<S extends v.GenericSchema>(
   if (result.success) return result.output
   const [issue] = result.issues
   const path = v.getDotPath(issue)
-  const part = path === null ? 'be' : `have ${path} as`
-  throw new InputError(`${reader}: metadata '${key}' must ${part} ${issue.expected}`, issue.received, remedy)
+  const missing = issue.input === undefined // which no JSON is
+  const wanted = missing ? '' : ` as ${issue.expected}`
+  const rule = path === null ? `be ${issue.expected}` : `have ${path}${wanted}`
+  throw new InputError(`${reader}: metadata '${key}' must ${rule}`, issue.input, remedy)
 }

@@ -3,7 +3,7 @@ import { concatenate } from '../arrays.js'
 import { demand } from '../errors.js'
 import { float32Of, int32Of } from '../formats/decode.js'
 import { readSafetensors, type Safetensors, tensor } from '../formats/safetensors.js'
-import type { RouterConfig } from '../router/config.js'
+import { type RouterConfig, resolveRouter } from '../router/config.js'
 import { metadataOf } from './metadata.js'
 import type { Workload } from './protocol.js'
 
@@ -102,7 +102,7 @@ function readLayer(file: Safetensors, index: number): TraceLayer {
 
 function checkTrace(trace: Trace): void {
   const { tokens, router, domains, domainNames, sequences, positions, layers } = trace
-  const { numExperts: E, topK: K } = router
+  const { numExperts: E, topK: K } = resolveRouter(router)
   const fits = (what: string, array: Int32Array | Float32Array, length: number): void =>
     demand(
       array.length === length,
@@ -127,6 +127,12 @@ function checkTrace(trace: Trace): void {
     'Name every domain in the metadata.',
   )
   for (const layer of layers) {
+    demand(
+      layer.hidden.length > 0 && layer.hidden.length % tokens === 0,
+      `readTrace: layers.${layer.index}.router_input must be [T, D], a row for each of ${tokens} tokens`,
+      layer.hidden,
+      'The file contradicts itself.',
+    )
     fits(`layers.${layer.index}.e_score_correction_bias`, layer.bias, E)
     fits(`layers.${layer.index}.router_weight`, layer.weight, (layer.hidden.length / tokens) * E)
     fits(`layers.${layer.index}.topk_indices`, layer.experts, tokens * K)
@@ -168,10 +174,13 @@ function around<A extends Int32Array | Float32Array>(
   width: number,
 ): A {
   const parts: A[] = []
-  for (let from = first * width, left = count * width; left > 0; from = 0) {
+  let from = first * width
+  let left = count * width
+  do {
     const part = rows.subarray(from, from + left) as A
     parts.push(part)
     left -= part.length
-  }
+    from = 0
+  } while (left > 0)
   return concatenate(parts)
 }

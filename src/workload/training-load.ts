@@ -34,8 +34,8 @@ export function readTrainingLoad(bytes: Uint8Array): TrainingLoad {
   const [samples, layers, numExperts] = counts.shape
   const shape = `[${steps.length}, L, E]`
   demand(
-    counts.shape.length === 3 && samples === steps.length,
-    `readTrainingLoad: counts must be ${shape}`,
+    counts.shape.length === 3 && samples === steps.length && counts.bytes.length > 0,
+    `readTrainingLoad: counts must be ${shape}, none of them 0`,
     `[${counts.shape}]`,
     'Record one count a step, layer and expert.',
   )
@@ -46,13 +46,19 @@ export function readTrainingLoad(bytes: Uint8Array): TrainingLoad {
     'Record the bias that each of these steps was routed with.',
   )
   const above0 = v.pipe(v.number(), v.gtValue(0))
-  const indices = v.pipe(v.array(v.number()), v.length(layers))
   const metadata = <S extends v.GenericSchema>(key: string, schema: S) =>
     metadataOf('readTrainingLoad', file, key, schema)
+  const layerIndices = metadata('moe_layers', v.array(v.number()))
+  demand(
+    layerIndices.length === layers,
+    `readTrainingLoad: metadata 'moe_layers' must name the ${layers} layers of counts`,
+    layerIndices,
+    'Name each recorded layer by its place in the stack.',
+  )
   return {
     steps,
     layers,
-    layerIndices: metadata('moe_layers', indices),
+    layerIndices,
     numExperts,
     counts: int32Of(counts),
     bias: float32Of(bias),

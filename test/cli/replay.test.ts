@@ -2,6 +2,7 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { readSafetensors, type Tensor, writeSafetensors } from 'moesim'
 import { beforeAll, expect, test } from 'vitest'
+import { fileOf, floats, ints } from '../workload/files.js'
 import { dataFile, moesim, newFolder } from './terminal.js'
 
 const folder = newFolder()
@@ -180,6 +181,34 @@ test('one other expert, or one weight that is off, makes it a failed check', asy
   expect(a.stdout).toMatch(/\ntokens whose experts differ from the recorded +0 +1 +0\n/)
   expect(a.stdout).toMatch(/The routing is NOT the recorded one in layer 4: see the first two rows.\n$/)
   expect(b.stdout).toMatch(/The routing is NOT the recorded one in layer 6: see the first two rows.\n$/)
+})
+
+test('a trace too short for companions has none', async () => {
+  const config = {
+    n_routed_experts: 4,
+    num_experts_per_tok: 1,
+    routed_scaling_factor: 1,
+    norm_topk_prob: true,
+    n_group: 1,
+    topk_group: 1,
+  }
+  const path = join(folder, 'short.safetensors')
+  const tensors = {
+    token_ids: ints([2], [0, 1]),
+    domain_ids: ints([2], [0, 0]),
+    sequence_ids: ints([2], [0, 0]),
+    positions: ints([2], [0, 1]),
+    'layers.1.router_input': floats([2, 1], [1, 2]),
+    'layers.1.router_weight': floats([4, 1], [1, 2, 3, 4]),
+    'layers.1.e_score_correction_bias': floats([4]),
+    'layers.1.topk_indices': ints([2, 1], [3, 3]),
+    'layers.1.topk_weights': floats([2, 1], [1, 1]),
+  }
+  writeFileSync(path, fileOf(tensors, { config, domains: [{ name: 'prose' }] }))
+  const { code, stdout } = await moesim(['replay', path])
+  expect(code).toBe(0)
+  expect(stdout).toMatch(/\nexperts most often chosen together +none\n/)
+  expect(stdout).toMatch(/\nsurest companion, given +none\nshare of the given +0\.00\n/)
 })
 
 test('training loads explain the recorded biases, and MaxVio over the run is as published', async () => {
