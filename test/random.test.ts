@@ -68,6 +68,15 @@ describe('streams', () => {
     expect(backwards.reverse()).toEqual(inSequence)
   })
 
+  test('fill a row of any length with the normals that come one by one', () => {
+    for (let length = 0; length < 12; length++) {
+      const row = new Float64Array(length)
+      streams(5)('noise').at(3).normals(row)
+      const draws = streams(5)('noise').at(3)
+      expect(row).toEqual(Float64Array.from({ length }, () => draws.normal()))
+    }
+  })
+
   test('refuse a seed that is neither text nor a finite number', () => {
     expect(() => streams(Number.NaN)).toThrow('seed must be a string or a finite number')
   })

@@ -11,7 +11,7 @@ import {
   tensor,
   writeSafetensors,
 } from 'moesim'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, test, vi } from 'vitest'
 
 /** A file from the text of its header and the bytes of its data, right or wrong. */
 function fileOf(
@@ -301,5 +301,20 @@ describe('values', () => {
     expect(() => float64Of(of('I8', new ArrayBuffer(1)))).toThrow(
       'the dtype must be one of F64, F32, F16, BF16',
     )
+  })
+
+  test('are turned around on a machine whose first byte is the highest, each on its own', () => {
+    // What such a machine has in memory for the number 1; its numbers below are stored here in its own order.
+    const one = vi.spyOn(Uint16Array, 'of').mockReturnValue(new Uint16Array(Uint8Array.of(0, 1).buffer))
+    try {
+      expect([...int32Of(of('I16', Uint8Array.of(1, 2, 3, 4).buffer))]).toEqual([0x0102, 0x0304])
+      expect([...int32Of(of('U8', Uint8Array.of(1, 2).buffer))]).toEqual([1, 2])
+      const bytes = Uint8Array.of(0x3f, 0xf8, 0, 0, 0, 0, 0, 0)
+      expect([...float64Of(of('F64', bytes.buffer))]).toEqual([1.5])
+      expect([...bytes]).toEqual([0x3f, 0xf8, 0, 0, 0, 0, 0, 0])
+    } finally {
+      one.mockRestore()
+    }
+    expect([...int32Of(of('I16', Uint8Array.of(1, 2).buffer))]).toEqual([0x0201])
   })
 })
