@@ -4,7 +4,7 @@
 export { concatenate } from './arrays.js'
 // balance: load → next bias
 export { type BiasBalanceOptions, type BiasState, biasBalance } from './balance/bias.js'
-export { type Balance, noBalance, type Schedule } from './balance/protocol.js'
+export { type Balance, noBalance, type Schedule, type Seen } from './balance/protocol.js'
 export { cumulative, dirichlet, logGamma, pick, shuffle, zipf } from './distributions.js'
 export { InputError } from './errors.js'
 // formats: bytes in, values out and back

@@ -1,5 +1,14 @@
 import type { Routing } from '../router/routing.js'
 
+/** What tokens were routed by since the last update, for rules that look at more than the load. */
+export interface Seen {
+  readonly routing: Routing
+  /** [T, E] what the selection was made from, before any bias. */
+  readonly scores: Float32Array
+  /** Tokens of each of the micro-batches that stand joined here, in order; all one batch unless given. */
+  readonly microBatches?: readonly number[]
+}
+
 /**
  * A balance rule: what the router's bias is, and how it follows the load. State is a plain value, handed in and handed
  * back; the simulation, or your own loop, turns the crank. A rule of your own is these three functions.
@@ -8,9 +17,9 @@ export interface Balance<State> {
   init(numExperts: number): State
   /**
    * The state after an update from `load` [E], the tokens each expert got since the last update. `seen` is what they
-   * were routed by, for rules that look at scores [T, E].
+   * were routed by, where the router tells its scores.
    */
-  update(state: State, load: Int32Array, seen?: { routing: Routing; scores: Float32Array }): State
+  update(state: State, load: Int32Array, seen?: Seen): State
   /** The bias [E] that the next routing adds to its selection keys. */
   bias(state: State): Float32Array
 }

@@ -1,7 +1,7 @@
 import { demand } from '../errors.js'
 import { type RouterConfig, resolveRouter } from './config.js'
 import type { Router } from './protocol.js'
-import { route } from './route.js'
+import { routeScored } from './route.js'
 
 /**
  * Router logits [T, E] of hidden states [T, D] and a router weight [E, D]: x·Wᵀ, plus the gate's own linear bias [E]
@@ -69,7 +69,7 @@ export function linearRouter(router: RouterConfig, weights: Float32Array | reado
       hidden,
       'Use a workload such as hiddenDomains or traceWorkload, or pass the router config itself.',
     )
-    return route(routerLogits(hidden, weight, numExperts), router, bias)
+    return routeScored(routerLogits(hidden, weight, numExperts), router, bias)
   }
 }
 

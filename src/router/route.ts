@@ -1,7 +1,8 @@
 import { demand } from '../errors.js'
-import { type ResolvedRouter, type RouterConfig, resolveRouter } from './config.js'
+import { checkBias } from './check-bias.js'
+import { type RouterConfig, resolveRouter } from './config.js'
 import type { Routing } from './routing.js'
-import { scoreLogits } from './score.js'
+import { maskScores, scoreLogits } from './score.js'
 import { selectExperts } from './select.js'
 import { weighExperts } from './weigh.js'
 
@@ -13,15 +14,12 @@ import { weighExperts } from './weigh.js'
  * 'afterTopK', where scores are logits and have no fixed range (Megatron-LM refuses it too).
  */
 export function route(logits: Float32Array, router: RouterConfig, bias?: Float32Array): Routing {
-  return routeScored(logits, router, bias).routing
+  const { scores: _, ...routing } = routeScored(logits, router, bias)
+  return routing
 }
 
-/** The same, with the scores [T, E] that the selection was made from. */
-export function routeScored(
-  logits: Float32Array,
-  router: RouterConfig,
-  bias?: Float32Array,
-): { routing: Routing; scores: Float32Array } {
+/** The same, with the scores that the selection was made from. */
+export function routeScored(logits: Float32Array, router: RouterConfig, bias?: Float32Array): Routing {
   const resolved = resolveRouter(router)
   const { numExperts, topK } = resolved
   demand(
@@ -30,34 +28,18 @@ export function routeScored(
     logits,
     'Lay them out row by row, one row of numExperts logits a token.',
   )
-  if (bias !== undefined) checkBias(bias, resolved)
+  if (bias !== undefined) {
+    checkBias('route', bias, numExperts)
+    demand(
+      resolved.softmaxOrder !== 'afterTopK',
+      "route: a router with softmaxOrder 'afterTopK' selects on logits and takes no bias",
+      bias,
+      "Leave the bias out, use biasedLogitRouter, or sigmoid, sqrtsoftplus or softmaxOrder 'beforeTopK'.",
+    )
+  }
   const scores = scoreLogits(logits, resolved)
   const experts = selectExperts(scores, logits, resolved, bias)
   const weights = weighExperts(experts, scores, resolved)
-  return {
-    routing: { tokens: logits.length / numExperts, topK, numExperts, experts, weights, dropped: 0 },
-    scores,
-  }
-}
-
-function checkBias(bias: Float32Array, { numExperts, softmaxOrder }: ResolvedRouter): void {
-  demand(
-    bias instanceof Float32Array && bias.length === numExperts,
-    `route: bias must be a Float32Array of numExperts = ${numExperts} values`,
-    bias,
-    'Pass one value an expert, or leave it out.',
-  )
-  const odd = bias.findIndex((value) => !Number.isFinite(value))
-  demand(
-    odd < 0,
-    `route: the bias of expert ${odd} must be finite`,
-    bias[odd],
-    'A logit of −∞ masks an expert.',
-  )
-  demand(
-    softmaxOrder !== 'afterTopK',
-    "route: a router with softmaxOrder 'afterTopK' selects on logits and takes no bias",
-    bias,
-    "Leave the bias out, or use sigmoid, sqrtsoftplus or softmaxOrder 'beforeTopK'.",
-  )
+  const tokens = logits.length / numExperts
+  return { tokens, topK, numExperts, experts, weights, dropped: 0, scores: maskScores(scores, logits) }
 }

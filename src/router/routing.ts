@@ -9,6 +9,11 @@ export interface Routing {
   readonly weights: Float32Array
   /** Assignments that were chosen and then refused by a capacity. */
   readonly dropped: number
+  /**
+   * [T, E] what the selection was made from, before any bias and with −∞ where a token may not go: told by routers that
+   * select on scores, for balance rules that look at them.
+   */
+  readonly scores?: Float32Array
 }
 
 /** Tokens per expert, [E]: its sum is the number of filled slots, so that nothing is lost. */

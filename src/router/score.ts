@@ -15,6 +15,12 @@ export function scoreLogits(logits: Float32Array, router: ResolvedRouter): Float
   return router.softmaxOrder === 'afterTopK' ? logits : softmaxRows(logits, router.numExperts)
 }
 
+/** The scores as the selection reads them: −∞, below any bias, where a logit of −∞ keeps a token from an expert. */
+export function maskScores(scores: Float32Array, logits: Float32Array): Float32Array {
+  if (!logits.includes(Number.NEGATIVE_INFINITY)) return scores
+  return scores.map((score, i) => (logits[i] === Number.NEGATIVE_INFINITY ? Number.NEGATIVE_INFINITY : score))
+}
+
 function scoreEach(logits: Float32Array, scoreOf: (logit: number) => number): Float32Array {
   const scores = new Float32Array(logits.length)
   for (let i = 0; i < logits.length; i++) scores[i] = scoreOf(logits[i])

@@ -3,7 +3,7 @@ import { demand, demandWhole } from '../errors.js'
 import { type Streams, streams } from '../random.js'
 import type { RouterConfig } from '../router/config.js'
 import { resolveRouter } from '../router/config.js'
-import type { Batch, Router, StepContext } from '../router/protocol.js'
+import type { Batch, Router } from '../router/protocol.js'
 import { routeScored } from '../router/route.js'
 import type { Routing } from '../router/routing.js'
 import type { Workload } from '../workload/protocol.js'
@@ -29,17 +29,11 @@ export interface Setup<State> {
   readonly from?: Snapshot
 }
 
-/** What one layer's tokens were routed by; `scores` are known for a RouterConfig only. */
-export interface Seen {
-  readonly routing: Routing
-  readonly scores?: Float32Array
-}
-
 /** A setup checked and made ready: what each step needs. */
 export interface World<State> {
   readonly balance: Balance<State>
   readonly workload: Workload
-  readonly route: (batch: Batch, bias: Float32Array, context: StepContext) => Seen
+  readonly route: Router
   readonly random: Streams
   readonly tokensPerStep: number
   readonly layers: number
@@ -61,13 +55,13 @@ export function start<State>(setup: Setup<State>): World<State> {
   if (typeof router === 'function') {
     const numExperts =
       setup.numExperts ?? countExperts(workload({ step: 0, layer: 0, tokens: tokensPerStep, random }))
-    return { ...world, numExperts, route: (...asked) => ({ routing: router(...asked) }) }
+    return { ...world, numExperts, route: router }
   }
   const { numExperts } = resolveRouter(router)
   return { ...world, numExperts, route: (batch, bias) => routeLogits(batch, bias, router) }
 }
 
-function routeLogits({ logits }: Batch, bias: Float32Array, router: RouterConfig): Seen {
+function routeLogits({ logits }: Batch, bias: Float32Array, router: RouterConfig): Routing {
   demand(
     logits !== undefined,
     'simulate: with a router config, the workload must give logits',

@@ -1,9 +1,9 @@
 import { addTo, concatenate } from '../arrays.js'
-import type { Balance } from '../balance/protocol.js'
+import type { Balance, Seen } from '../balance/protocol.js'
 import { demand } from '../errors.js'
 import type { Batch } from '../router/protocol.js'
 import { loadOf, type Routing } from '../router/routing.js'
-import type { Seen, World } from './start.js'
+import type { World } from './start.js'
 
 /** A simulation between two steps: a plain value. */
 export interface SimulationState<State> {
@@ -11,8 +11,8 @@ export interface SimulationState<State> {
   readonly step: number
   /** [L] states of the balance rule. */
   readonly balances: readonly State[]
-  /** [L, E] load since the last bias update, and, where the rule looks at it, what it was counted from: [steps][L]. */
-  readonly pending: { readonly load: Int32Array; readonly seen: readonly (readonly Seen[])[] }
+  /** [L, E] load since the last bias update, and, where the rule looks at them, the routings counted there: [steps][L]. */
+  readonly pending: { readonly load: Int32Array; readonly routings: readonly (readonly Routing[])[] }
 }
 
 /** What happened in one step, before anyone measures it. */
@@ -34,16 +34,16 @@ export function step<State>(
   const { balance, numExperts, layers } = world
   const biases = state.balances.map((balanceState) => balance.bias(balanceState))
   const rows = biases.map((bias, layer) => routeLayer(world, state.step, layer, bias))
-  const seen = rows.map((row) => row.seen)
+  const routings = rows.map((row) => row.routing)
   const load = new Int32Array(layers * numExperts)
   const bias = new Float32Array(layers * numExperts)
-  seen.forEach(({ routing }, layer) => {
+  routings.forEach((routing, layer) => {
     load.set(loadOf(routing), layer * numExperts)
     bias.set(biases[layer], layer * numExperts)
   })
   const pending = {
     load: state.pending.load.slice(),
-    seen: looks(balance) ? [...state.pending.seen, seen] : [],
+    routings: looks(balance) ? [...state.pending.routings, routings] : [],
   }
   addTo(pending.load, load)
   const due = (state.step + 1) % world.updateEvery === 0
@@ -56,9 +56,9 @@ export function step<State>(
     result: {
       load,
       bias,
-      dropped: seen.reduce((sum, { routing }) => sum + routing.dropped, 0),
+      dropped: routings.reduce((sum, { dropped }) => sum + dropped, 0),
       batches: rows.map((row) => row.batch),
-      routings: seen.map(({ routing }) => routing),
+      routings,
     },
   }
 }
@@ -67,15 +67,15 @@ function routeLayer<State>(world: World<State>, step: number, layer: number, bia
   const { workload, route, random, tokensPerStep, numExperts } = world
   const context = { step, layer, tokens: tokensPerStep, random }
   const batch = workload(context)
-  const seen = route(batch, bias, context)
-  const { tokens, numExperts: experts } = seen.routing
+  const routing = route(batch, bias, context)
+  const { tokens, numExperts: experts } = routing
   demand(
     tokens === batch.tokens && experts === numExperts,
     `simulate: a batch of ${batch.tokens} tokens must be routed as such, over ${numExperts} experts`,
     `a routing of ${tokens} tokens over ${experts}`,
     'Make the workload, the router and numExperts agree.',
   )
-  return { batch, seen }
+  return { batch, routing }
 }
 
 /** Whether the rule's update declares a third parameter: what it does not look at need not be kept. */
@@ -86,32 +86,34 @@ export const nothingPending = <State>({
   numExperts,
 }: World<State>): SimulationState<State>['pending'] => ({
   load: new Int32Array(layers * numExperts),
-  seen: [],
+  routings: [],
 })
 
 /** One bias update a layer, from the load of all pending steps together. */
 function update<State>(
   { balance, numExperts }: World<State>,
   balances: readonly State[],
-  { load, seen }: SimulationState<State>['pending'],
+  { load, routings }: SimulationState<State>['pending'],
 ): State[] {
   return balances.map((state, layer) => {
     const own = load.subarray(layer * numExperts, (layer + 1) * numExperts)
-    const { routing, scores } = seen.length > 0 ? join(seen.map((row) => row[layer])) : ({} as Partial<Seen>)
-    return balance.update(state, own, routing && scores && { routing, scores })
+    return balance.update(state, own, join(routings.map((row) => row[layer])))
   })
 }
 
-/** The routings of several micro-batches as if they had been one batch. */
-function join(parts: readonly Seen[]): Seen {
-  const routings = parts.map(({ routing }) => routing)
-  const scores = parts.flatMap((part) => part.scores ?? [])
+/** The routings of several micro-batches as one, where all of them tell their scores. */
+function join(parts: readonly Routing[]): Seen | undefined {
+  const told = parts.flatMap((part) => part.scores ?? [])
+  if (parts.length === 0 || told.length < parts.length) return undefined
+  const microBatches = parts.map(({ tokens }) => tokens)
+  const scores = concatenate(told)
   const routing = {
-    ...routings[0],
-    tokens: routings.reduce((sum, { tokens }) => sum + tokens, 0),
-    experts: concatenate(routings.map(({ experts }) => experts)),
-    weights: concatenate(routings.map(({ weights }) => weights)),
-    dropped: routings.reduce((sum, { dropped }) => sum + dropped, 0),
+    ...parts[0],
+    tokens: microBatches.reduce((sum, tokens) => sum + tokens, 0),
+    experts: concatenate(parts.map(({ experts }) => experts)),
+    weights: concatenate(parts.map(({ weights }) => weights)),
+    dropped: parts.reduce((sum, { dropped }) => sum + dropped, 0),
+    scores,
   }
-  return scores.length < parts.length ? { routing } : { routing, scores: concatenate(scores) }
+  return { routing, scores, microBatches }
 }

@@ -16,6 +16,7 @@ import {
   type Snapshot,
   simulate,
   sumLoads,
+  type Workload,
 } from 'moesim'
 import { describe, expect, test } from 'vitest'
 
@@ -104,10 +105,12 @@ describe('micro-batches', () => {
 
   test('are shown joined to a rule that looks at scores', () => {
     const looked: [number, number, number][] = []
+    const parts: unknown[] = []
     const looking: Balance<null> = {
       init: () => null,
       update: (state, load, seen) => {
         looked.push([seen!.routing.tokens, seen!.scores.length, load.reduce((sum, count) => sum + count, 0)])
+        parts.push(seen!.microBatches)
         expect(loadOf(seen!.routing)).toEqual(load.slice())
         return state
       },
@@ -118,9 +121,45 @@ describe('micro-batches', () => {
       [512, 512 * 16, 1024],
       [512, 512 * 16, 1024],
     ])
+    expect(parts).toEqual([
+      [256, 256],
+      [256, 256],
+    ])
   })
 
-  test('have no scores to show when the router is a function', () => {
+  test('show the scores that a router function tells, −∞ where a token may not go', () => {
+    const masked: Workload = ({ tokens }) => ({
+      tokens,
+      hidden: Float32Array.from({ length: tokens * 2 }, (_, i) => (i % 2 === 0 ? 1 : i)),
+    })
+    const weight = Float32Array.from({ length: 16 * 2 }, (_, i) =>
+      i === 0 ? Number.NEGATIVE_INFINITY : i / 32,
+    )
+    const shown: Float32Array[] = []
+    const looking: Balance<null> = {
+      init: () => null,
+      update: (state, _load, seen) => {
+        shown.push(seen!.scores)
+        expect(seen!.routing.scores).toEqual(seen!.scores)
+        return state
+      },
+      bias: () => new Float32Array(16),
+    }
+    const [report] = simulate({
+      ...setup,
+      router: linearRouter(router, weight),
+      balance: looking,
+      workload: masked,
+      numExperts: 16,
+      tokensPerStep: 2,
+      steps: 1,
+    })
+    expect([shown[0][0], shown[0][16]]).toEqual([Number.NEGATIVE_INFINITY, Number.NEGATIVE_INFINITY])
+    expect(shown[0].filter((score) => score > 0 && score < 1)).toHaveLength(30)
+    expect(report.load[0]).toBe(0)
+  })
+
+  test('have no scores to show when the router is a function that tells none', () => {
     const own: Router = ({ tokens }) => ({
       tokens,
       topK: 1,
