@@ -55,7 +55,6 @@ export { nemotron3Nano, tinyNemotronH } from './model/nemotron.js'
 export { countParameters, type ParameterCount, type PartCount } from './model/parameters.js'
 export { presets } from './model/presets.js'
 export { routerOf } from './model/router-of.js'
-export type { RouterSettings } from './model/router-settings.js'
 export { normalQuantile } from './normal.js'
 export { type Draws, type Streams, streams } from './random.js'
 // router: score → select → weigh

@@ -11,7 +11,7 @@ import {
   isObject,
   widest,
 } from './demands.js'
-import { checkRouter } from './router-settings.js'
+import { checkRouter } from './router-config.js'
 
 const largestVocabulary = 1 << 24
 const deepest = 4096 // layers; the deepest published stack has about a hundred
@@ -21,9 +21,9 @@ const mostMtpBlocks = 16
 
 /** Throws an InputError on a model that contradicts itself, with both values; at once, whatever it is given. */
 export function checkModel(model: ModelConfig): void {
-  demandObject('the config', model, 'Start from a preset, such as nemotron3Nano.')
+  demandObject('model: the config', model, 'Start from a preset, such as nemotron3Nano.')
   const { name, hiddenSize, vocabSize, tiedEmbeddings, pattern, layers, mtp = [], ...rest } = model
-  demandNothingElse('the config', rest)
+  demandNothingElse('model: the config', rest)
   demand(typeof name === 'string', 'model: name must be a string', name, 'Reports show it.')
   demandWhole('model: hiddenSize', hiddenSize, 1, widest, 'It is D, the width of the residual stream.')
   demandWhole(
@@ -33,8 +33,8 @@ export function checkModel(model: ModelConfig): void {
     largestVocabulary,
     'It is the number of rows of the embedding.',
   )
-  demandTruth('tiedEmbeddings', tiedEmbeddings, 'True where the head reuses the embedding table.')
-  demandObject('layers', layers, "Define every letter: { M: [{ kind: 'mamba2', … }] }.")
+  demandTruth('model: tiedEmbeddings', tiedEmbeddings, 'True where the head reuses the embedding table.')
+  demandObject('model: layers', layers, "Define every letter: { M: [{ kind: 'mamba2', … }] }.")
   const defined = Object.entries(layers)
   demandWhole(
     'model: the number of letters in layers',
@@ -44,9 +44,9 @@ export function checkModel(model: ModelConfig): void {
     'Equal layers share a letter.',
   )
   for (const [letter, sublayers] of defined) checkLayer(letter, sublayers)
-  checkPattern('pattern', pattern, layers)
-  demandList('mtp', mtp, 0, mostMtpBlocks, 'List one pattern a stored block, or leave it out.')
-  for (const [i, block] of mtp.entries()) checkPattern(`mtp[${i}]`, block, layers)
+  checkPattern('model: pattern', pattern, layers)
+  demandList('model: mtp', mtp, 0, mostMtpBlocks, 'List one pattern a stored block, or leave it out.')
+  for (const [i, block] of mtp.entries()) checkPattern(`model: mtp[${i}]`, block, layers)
 }
 
 /** Checks a model and freezes it, all the way down. */
@@ -61,10 +61,10 @@ function freeze<T extends object>(value: T): T {
 }
 
 function checkPattern(at: string, pattern: unknown, layers: ModelConfig['layers']): void {
-  demand(typeof pattern === 'string', `model: ${at} must be a string`, pattern, 'Write one letter a layer.')
-  demandWhole(`model: the length of ${at}`, pattern.length, 1, deepest, 'Write one letter a layer.')
+  demand(typeof pattern === 'string', `${at} must be a string`, pattern, 'Write one letter a layer.')
+  demandWhole(`${at}.length`, pattern.length, 1, deepest, 'Write one letter a layer.')
   for (const [i, letter] of [...pattern].entries()) {
-    const rule = `model: letter ${i + 1} of ${at} must be one that layers defines, of '${Object.keys(layers).join('')}'`
+    const rule = `${at}: letter ${i + 1} must be one that layers defines, of '${Object.keys(layers).join('')}'`
     demand(Object.hasOwn(layers, letter), rule, letter, 'Define it, or correct the pattern.')
   }
 }
@@ -76,7 +76,7 @@ function checkLayer(letter: string, sublayers: unknown): void {
     letter,
     'The pattern names them.',
   )
-  const at = `layers.${letter}`
+  const at = `model: layers.${letter}`
   demandList(
     at,
     sublayers,
@@ -123,13 +123,13 @@ const checks: { [K in Sublayer['kind']]: (at: string, fields: Fields<K>) => void
     at,
     { router, correctionBias, expertWidth, sharedExperts, sharedExpertWidth, latentWidth = 1, ...rest },
   ) {
-    checkRouter(`${at}.router`, router)
+    checkRouter(`${at}.router`, `${at}.router.`, router)
     demandTruth(`${at}.correctionBias`, correctionBias, 'True where the router stores a bias for selection.')
     demandSizes(at, { expertWidth, latentWidth })
     demandSizes(at, { sharedExperts, sharedExpertWidth }, 0)
     demand(
       (sharedExperts === 0) === (sharedExpertWidth === 0),
-      `model: ${at}.sharedExpertWidth must be 0 with no shared experts and only then; sharedExperts = ${sharedExperts}`,
+      `${at}.sharedExpertWidth must be 0 with no shared experts and only then; sharedExperts = ${sharedExperts}`,
       sharedExpertWidth,
       'It is the width of one shared expert.',
     )

@@ -1,4 +1,4 @@
-import type { RouterSettings } from './router-settings.js'
+import type { RouterConfig } from './router-config.js'
 
 /**
  * A language model as small plain data: one letter a layer, and for each letter what such a layer is made of.
@@ -56,7 +56,7 @@ export interface DenseMlp extends FeedForward {
 /** A router, E routed experts of which a token uses K, and S shared experts that every token uses. */
 export interface MixtureOfExperts extends FeedForward {
   readonly kind: 'moe'
-  readonly router: RouterSettings
+  readonly router: RouterConfig
   /** The router stores a bias [E] for selection, which balances the load and never reaches the output. */
   readonly correctionBias: boolean
   /** F, the width of one routed expert. */

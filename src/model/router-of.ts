@@ -1,13 +1,13 @@
 import { demand } from '../errors.js'
 import { checkModel } from './check.js'
 import { type ModelConfig, sublayersOf } from './config.js'
-import type { RouterSettings } from './router-settings.js'
+import type { RouterConfig } from './router-config.js'
 
 /**
  * The router that all mixture-of-experts layers of a model share, ready for `route` and `simulate`.
  * Throws an InputError on a model without such layers, or with layers that route differently.
  */
-export function routerOf(model: ModelConfig): RouterSettings {
+export function routerOf(model: ModelConfig): RouterConfig {
   checkModel(model)
   const [first, ...others] = sublayersOf(model).flatMap((sublayer) =>
     sublayer.kind === 'moe' ? [sublayer.router] : [],
@@ -28,5 +28,5 @@ export function routerOf(model: ModelConfig): RouterSettings {
   return first
 }
 
-const alike = (a: RouterSettings, b: RouterSettings): boolean =>
-  (Object.keys({ ...a, ...b }) as (keyof RouterSettings)[]).every((setting) => a[setting] === b[setting])
+const alike = (a: RouterConfig, b: RouterConfig): boolean =>
+  (Object.keys({ ...a, ...b }) as (keyof RouterConfig)[]).every((setting) => a[setting] === b[setting])

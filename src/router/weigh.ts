@@ -4,7 +4,8 @@ import type { ResolvedRouter } from './config.js'
 /**
  * The combine weights [T, K] of selected experts, from their scores alone: the bias never reaches them.
  *
- * In slot order: float64 sum + epsilon, one division each, times scale, rounded once to float32. Softmax 'afterTopK'
+ * In slot order: float64 sum + epsilon, one division each, times scale, rounded once to float32. Scores that have all
+ * underflowed to 0 give weights of 0, also with an epsilon of 0. Softmax 'afterTopK'
  * takes the softmax over the selected logits, which sum to 1 whether `normalize` asks for it or not.
  */
 export function weighExperts(
@@ -29,7 +30,7 @@ export function weighExperts(
       divisor += epsilon
     }
     for (let slot = 0; slot < topK; slot++) {
-      if (experts[first + slot] >= 0) weights[first + slot] = (selected[slot] / divisor) * scale
+      if (selected[slot] > 0) weights[first + slot] = (selected[slot] / divisor) * scale
     }
   }
   return weights

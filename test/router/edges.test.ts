@@ -58,6 +58,12 @@ describe('a logit of −∞', () => {
   })
 })
 
+test('scores that have all underflowed give weights of 0, not 0/0', () => {
+  const nothing = { experts: [0, 1], weights: [0, 0] }
+  expect(routed([-999, -999, -999, -999], { epsilon: 0 })).toEqual(nothing)
+  expect(routed([-999, -999, -999, -999])).toEqual(nothing)
+})
+
 describe('groups', () => {
   test('that are left out are masked with −∞: negative keys of a kept group still win', () => {
     expect(routed([0, 0, 0, 0], { numGroups: 2, topGroups: 1 }, [-3, -3, -5, -2]).experts).toEqual([0, 1])
@@ -75,7 +81,7 @@ describe('refusals name the rule, the value and the remedy', () => {
   }
   const four = new Float32Array(4)
 
-  test.each<[string, Partial<Record<keyof RouterConfig, unknown>>]>([
+  test.each<[string, Record<string, unknown>]>([
     ['numExperts', { numExperts: 0 }],
     ['numExperts', { numExperts: 4.5 }],
     ['topK', { topK: 0 }],
@@ -86,9 +92,12 @@ describe('refusals name the rule, the value and the remedy', () => {
     ['softmaxOrder', { softmaxOrder: 'sometimes', scoreFunction: 'softmax' }],
     ['normalize', { normalize: 1 }],
     ['scale', { scale: Number.NaN }],
+    ['scale', { scale: 1e39 }],
+    ['the config', { numGroup: 2 }],
     ['epsilon', { epsilon: -1 }],
     ['epsilon', { epsilon: Infinity }],
-    ['numGroups', { numGroups: 3 }],
+    ['numGroups', { numGroups: 5 }],
+    ['numExperts', { numGroups: 3 }],
     ['topGroups', { numGroups: 2, topGroups: 3 }],
     ['groupScoreTop', { numGroups: 2, topGroups: 1, groupScoreTop: 3 }],
   ])('%s: %o', (name, change) => {
