@@ -9,8 +9,7 @@ for (const stream of [process.stdout, process.stderr]) {
   })
 }
 
-const interrupt = new AbortController()
-process.once('SIGINT', () => interrupt.abort()) // a second Ctrl-C ends at once
+let interrupt: AbortController | undefined
 
 process.exitCode = await run(process.argv.slice(2), {
   stdout: (text) => process.stdout.write(text),
@@ -19,5 +18,12 @@ process.exitCode = await run(process.argv.slice(2), {
   stderrIsTTY: process.stderr.isTTY,
   columns: process.stdout.columns || 80, // a terminal may say 0
   now: () => performance.now(),
-  signal: interrupt.signal,
+  // Only a command that asks for it takes Ctrl-C into its own hands; any other, and a second Ctrl-C, ends at once.
+  get signal() {
+    if (interrupt === undefined) {
+      interrupt = new AbortController()
+      process.once('SIGINT', () => interrupt?.abort())
+    }
+    return interrupt.signal
+  },
 })

@@ -1,3 +1,4 @@
+import { expectedMaxViolation } from '../metrics/chance.js'
 import type { ReplayedLayer } from '../simulate/replay-trace.js'
 import type { Trace } from '../workload/trace.js'
 import { type Canvas, heatMap, legend } from './heatmap.js'
@@ -25,12 +26,13 @@ export function describeTrace(trace: Trace, layers: readonly ReplayedLayer[], ca
       ({ domains: { [d]: own } }) =>
         `${own.distinctExperts} / #${own.topExpert}, ${percent(own.topShare)} / ${own.maxViolation.toFixed(2)}`,
     ),
+    expectedMaxViolation({ tokens: layers[0].domains[d].tokens, numExperts, topK }).toFixed(2),
   ])
   const maps = layers.map(({ index, load }) => `layer ${index}\n${heatMap(load, canvas)}`)
   return [
     `${header}\n`,
     table(['', ...indices], rows),
-    `By domain: distinct experts / top expert, share of tokens / MaxVio\n${table(['', ...indices], domains)}`,
+    `By domain: distinct experts / top expert, share of tokens / MaxVio\n${table(['', ...indices, 'MaxVio by chance'], domains)}`,
     `Load of each expert\n${maps.join('')}${legend(canvas)}`,
     verdict(layers),
   ].join('\n')

@@ -1,3 +1,4 @@
+import { expectedMaxViolation } from '../metrics/chance.js'
 import { layersOf, sumLoads } from '../metrics/layers.js'
 import { maxViolation } from '../metrics/load.js'
 import type { ReplayedTraining } from '../simulate/replay-training.js'
@@ -8,6 +9,8 @@ import { count, table } from './table.js'
 
 /** MaxVio of one layer over the recorded steps. */
 interface LayerFigures {
+  /** The layer's place in the model's stack. */
+  readonly index: number
   readonly maxViolation: readonly number[]
   readonly first10: number
   readonly worst: number
@@ -18,14 +21,15 @@ interface LayerFigures {
 }
 
 function figuresOf(recorded: TrainingLoad, replayed: ReplayedTraining): LayerFigures[] {
-  const { steps, layers, numExperts, counts } = recorded
+  const { steps, layers, layerIndices, numExperts, counts } = recorded
   const row = layers * numExperts
   const batches = Array.from(steps, (_, i) => counts.subarray(i * row, (i + 1) * row))
   const summed = layersOf(sumLoads(batches.slice(-100)), numExperts).map(maxViolation)
   return summed.map((last100Summed, layer) => {
     const own = Array.from(steps, (_, i) => replayed.maxViolationByLayer[i * layers + layer])
-    const worst = Math.max(...own)
+    const worst = own.reduce((most, violation) => Math.max(most, violation))
     return {
+      index: layerIndices[layer],
       maxViolation: own,
       first10: mean(own.slice(0, 10)),
       worst,
@@ -41,6 +45,8 @@ export function describeTraining(recorded: TrainingLoad, replayed: ReplayedTrain
   const { steps, layers, numExperts, topK, tokensPerStep, rate } = recorded
   const { pairs, differingPairs } = replayed
   const figures = figuresOf(recorded, replayed)
+  const window = Math.min(100, steps.length)
+  const summedByChance = expectedMaxViolation({ tokens: window * tokensPerStep, numExperts, topK })
   const header = [
     `${count(steps.length, 'sampled step')} from ${steps[0]} to ${steps[steps.length - 1]}`,
     `${count(layers, 'MoE layer')}: ${numExperts} experts, top ${topK}`,
@@ -51,15 +57,16 @@ export function describeTraining(recorded: TrainingLoad, replayed: ReplayedTrain
     row('mean of the first 10 steps', ({ first10 }) => first10.toFixed(2)),
     row('worst step', ({ worst }) => worst.toFixed(2)),
     row('which one', ({ worstStep }) => String(worstStep)),
-    row('mean of the last 100 steps', ({ last100 }) => last100.toFixed(2)),
+    row(`mean of the last ${window} steps`, ({ last100 }) => last100.toFixed(2)),
     row('by chance', () => replayed.expectedMaxViolation.toFixed(2)),
-    row('of the last 100 batches summed', ({ last100Summed }) => last100Summed.toFixed(3)),
+    row(`of the last ${window} batches summed`, ({ last100Summed }) => last100Summed.toFixed(3)),
+    row('by chance', () => summedByChance.toFixed(3)),
   ]
   const width = Math.min(100, canvas.columns) - 12
   const lines = figures.map(
-    ({ maxViolation }, layer) => `  layer ${layer}  ${sparkline(maxViolation, width)}\n`,
+    ({ maxViolation, index }) => `  layer ${index}  ${sparkline(maxViolation, width)}\n`,
   )
-  const numbers = figures.map((_, layer) => `layer ${layer}`)
+  const numbers = figures.map(({ index }) => `layer ${index}`)
   return [
     `${header}\n`,
     `MaxVio over the sampled steps, each layer from 0 to its largest mean\n${lines.join('')}`,

@@ -3,6 +3,7 @@ import { setImmediate } from 'node:timers/promises'
 import type { Command } from 'commander'
 import * as v from 'valibot'
 import { demand } from '../errors.js'
+import { quoted } from '../node/files.js'
 import { progress } from '../node/progress.js'
 import {
   createRecording,
@@ -101,6 +102,8 @@ function begin(asked: Given): Run {
   // A run may be resumed from another folder.
   const given = typeof asked.trace === 'string' ? { ...asked, trace: resolve(asked.trace) } : asked
   const plan = planSimulation(given)
+  const clash = typeof given.out === 'string' && resolve(given.out) === given.trace
+  demand(!clash, 'simulate: --out must not be the file that --trace reads', given.out, 'Name another file.')
   const recording = typeof given.out === 'string' ? { recording: createRecording(given.out) } : {}
   return { given, plan, watch: follow(plan), ...recording }
 }
@@ -136,7 +139,7 @@ function isReport(line: unknown, step: number, { layers, numExperts }: Plan): li
 
 function farewell({ out }: Given, step: number, steps: number): string {
   const how = out
-    ? `${out} holds every step so far. Go on with: moesim simulate --resume ${out}`
+    ? `${out} holds every step so far. Go on with: moesim simulate --resume ${quoted(String(out))}`
     : 'Nothing was kept; with --out FILE it could go on.'
   return `Interrupted after ${step} of ${steps} steps. ${how}\n`
 }

@@ -1,5 +1,6 @@
 import { chanceOf } from '../metrics/chance.js'
 import { globalMaxViolation, layersOf, sumLoads } from '../metrics/layers.js'
+import type { BalanceFigures } from '../metrics/load.js'
 import type { StepReport } from '../simulate/report.js'
 import { type Canvas, heatMap, legend } from './heatmap.js'
 import type { Plan } from './plan.js'
@@ -22,13 +23,14 @@ export interface Summary {
   readonly rows: readonly Row[]
   /** Steps in the last window. */
   readonly window: number
-  /** Its mean MaxVio, and chance's. */
+  /** Its mean MaxVio. */
   readonly settled: number
-  readonly chance: number
+  /** What chance alone makes of every figure of a step. */
+  readonly chance: BalanceFigures
   /** MaxVio of the window's summed load, and chance's for so many tokens. */
   readonly global: number
   readonly globalChance: number
-  /** First step from which on MaxVio, as a mean over a window, is below twice chance's; absent if that never came. */
+  /** First step from which on MaxVio, as a mean over every window, is below twice chance's; absent if the last one is not. */
   readonly balancedAt?: number
   /** [L, E] of the first step, and summed over the last window. */
   readonly before: Int32Array
@@ -54,10 +56,10 @@ export function follow(plan: Plan): { add(figures: Figures): void; summary(): Su
       loads = [...loads, load].slice(-window)
     },
     summary() {
-      const chance = chanceOf({ tokens, numExperts, topK }).maxViolation
-      const balancedAt = violations.findIndex(
-        (_, first) => first + window <= steps && mean(violations.slice(first, first + window)) < 2 * chance,
-      )
+      const chance = chanceOf({ tokens, numExperts, topK })
+      let balancedAt = steps - window + 1
+      while (balancedAt > 0 && meanFrom(violations, balancedAt - 1, window) < 2 * chance.maxViolation)
+        balancedAt--
       return {
         rows,
         window,
@@ -65,7 +67,7 @@ export function follow(plan: Plan): { add(figures: Figures): void; summary(): Su
         chance,
         global: globalMaxViolation(loads, numExperts),
         globalChance: chanceOf({ tokens: tokens * window, numExperts, topK }).maxViolation,
-        ...(balancedAt < 0 ? {} : { balancedAt }),
+        ...(balancedAt > steps - window ? {} : { balancedAt }),
         before,
         after: sumLoads(loads),
       }
@@ -84,24 +86,26 @@ function shownSteps(steps: number): Set<number> {
 export function describe(summary: Summary, plan: Plan, canvas: Canvas): string {
   const { rows, window, settled, chance, before, after } = summary
   const fixed = (value: number): string => value.toFixed(3)
-  const header = ['step', 'MaxVio', 'chance', 'CV', 'Gini', 'entropy', 'dead', 'bias spread']
-  const cells = rows.map(({ step, maxViolation, expectedMaxViolation, balance, biasSpread }) => [
+  const header = ['step', 'MaxVio', 'CV', 'Gini', 'entropy', 'dead', 'bias spread']
+  const cells = (figures: BalanceFigures): string[] => [
+    fixed(figures.maxViolation),
+    fixed(figures.coefficientOfVariation),
+    fixed(figures.gini),
+    figures.normalizedEntropy.toFixed(4),
+    figures.deadExperts.toFixed(1),
+  ]
+  const lines = rows.map(({ step, balance, biasSpread }) => [
     String(step),
-    fixed(maxViolation),
-    fixed(expectedMaxViolation),
-    fixed(balance.coefficientOfVariation),
-    fixed(balance.gini),
-    balance.normalizedEntropy.toFixed(4),
-    balance.deadExperts.toFixed(1),
+    ...cells(balance),
     fixed(biasSpread),
   ])
   const last = window === 1 ? 'the last step' : `the last ${window} steps`
   const figures = [
-    `${upper(last)}: MaxVio ${fixed(settled)}, ${fixed(chance)} by chance;`,
+    `${upper(last)}: MaxVio ${fixed(settled)}, ${fixed(chance.maxViolation)} by chance;`,
     `of their summed load ${fixed(summary.global)}, ${fixed(summary.globalChance)} by chance.`,
   ]
   return [
-    `${plan.layers.length === 1 ? '' : 'Means over layers.\n'}${table(header, cells)}`,
+    `${plan.layers.length === 1 ? '' : 'Means over layers.\n'}${table(header, [...lines, ['by chance', ...cells(chance), '']])}`,
     `Load of each expert, first step\n${maps(before, plan, canvas)}`,
     `Load of each expert, ${last}\n${maps(after, plan, canvas)}${legend(canvas)}`,
     `${figures.join(' ')}\n${verdict(summary)}`,
@@ -109,9 +113,9 @@ export function describe(summary: Summary, plan: Plan, canvas: Canvas): string {
 }
 
 function verdict({ balancedAt, window, chance }: Summary): string {
-  const bound = `twice what chance makes of balanced routing (${(2 * chance).toFixed(3)})`
+  const bound = `twice what chance makes of balanced routing (${(2 * chance.maxViolation).toFixed(3)})`
   const span = window === 1 ? 'MaxVio' : `mean MaxVio over ${window} steps`
-  if (balancedAt === undefined) return `Not in balance: ${span} never fell below ${bound}.\n`
+  if (balancedAt === undefined) return `Not in balance: at the end, ${span} is not below ${bound}.\n`
   return `In balance: from step ${balancedAt} on, ${span} is below ${bound}.\n`
 }
 
@@ -128,5 +132,8 @@ function maps(load: Int32Array, { layers, numExperts }: Plan, canvas: Canvas): s
 
 const mean = (values: readonly number[]): number =>
   values.reduce((sum, value) => sum + value, 0) / values.length
+
+const meanFrom = (values: readonly number[], first: number, length: number): number =>
+  mean(values.slice(first, first + length))
 
 const upper = (text: string): string => text[0].toUpperCase() + text.slice(1)

@@ -13,8 +13,8 @@ export interface FairRouting {
  * E[MaxVio] when every token chooses its K of E experts at random: the floor below which no balancing can be seen.
  *
  * An expert's load is Binomial(T, K/E). The expected largest of E independent ones comes from the exact distribution
- * Fᴱ; that the loads must sum to T·K spreads them by a further √(E / (E − 1)). Within 1 % of simulation where experts get
- * 3 tokens or more on average, 2 % down to 1, where the Gaussian form z_E · √((1 − K/E) / mean) is 16 % too low and more.
+ * Fᴱ; that the loads must sum to T·K spreads them by a further √(E / (E − 1)). Within 1.5 % of simulation where experts
+ * get 3 tokens or more on average, 2.5 % down to 1, where the Gaussian form z_E · √((1 − K/E) / mean) is 16 % too low and more.
  */
 export function expectedMaxViolation(routing: FairRouting): number {
   return chanceOf(routing).maxViolation

@@ -12,7 +12,7 @@ export function writeAtomically(path: string, text: string): void {
   const draft = `${path}.tmp`
   refusing(path, () => {
     try {
-      writeFileSync(draft, text)
+      writeFileSync(draft, text, { flush: true })
       renameSync(draft, path)
     } catch (error) {
       rmSync(draft, { force: true })
@@ -20,6 +20,10 @@ export function writeAtomically(path: string, text: string): void {
     }
   })
 }
+
+/** A path as one types it in a shell: in quotes where it would fall apart. */
+export const quoted = (path: string): string =>
+  /^[\w./:\\-]+$/.test(path) ? path : `'${path.replaceAll("'", "'\\''")}'`
 
 /** Does something with the file at `path`; what the system refuses comes back as an InputError in plain words. */
 export function refusing<T>(path: string, act: () => T): T {

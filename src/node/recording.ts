@@ -1,12 +1,21 @@
-import { closeSync, existsSync, openSync, readSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
+import {
+  closeSync,
+  existsSync,
+  fsyncSync,
+  openSync,
+  readSync,
+  rmSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs'
 import { demand, InputError } from '../errors.js'
-import { readBytes, refusing, writeAtomically } from './files.js'
+import { quoted, readBytes, refusing, writeAtomically } from './files.js'
 
 /** A file of JSON lines, one a step, with a snapshot beside it for as long as the run is not complete. */
 export interface Recording {
-  /** Adds a line: whole on the disk before this returns, or, if the machine dies, torn at the very end. */
+  /** Adds a line: whole in the file before this returns, or, if the process dies within, torn at the very end. */
   append(line: unknown): void
-  /** Saves what the run needs to go on from here. */
+  /** Saves what the run needs to go on from here, once all lines are safe on the disk. */
   save(state: unknown): void
   /** No more lines come. */
   close(): void
@@ -19,7 +28,7 @@ export const snapshotPath = (path: string): string => `${path}.snapshot.json`
 /** Starts a file anew. Throws an InputError if an unfinished run lies there, for it took time to make. */
 export function createRecording(path: string): Recording {
   const snapshot = snapshotPath(path)
-  const remedy = `Go on with: moesim simulate --resume ${path} (or delete ${snapshot} to start anew).`
+  const remedy = `Go on with: moesim simulate --resume ${quoted(path)} (or delete ${quoted(snapshot)} to start anew).`
   demand(!existsSync(snapshot), 'simulate: --out must not be a run that was interrupted', path, remedy)
   return recording(path, 'w')
 }
@@ -75,7 +84,10 @@ function recording(path: string, flag: 'w' | 'a'): Recording {
   const file = refusing(path, () => openSync(path, flag))
   return {
     append: (line) => refusing(path, () => writeFileSync(file, `${JSON.stringify(line)}\n`)),
-    save: (state) => writeAtomically(snapshotPath(path), `${JSON.stringify(state)}\n`),
+    save(state) {
+      refusing(path, () => fsyncSync(file))
+      writeAtomically(snapshotPath(path), `${JSON.stringify(state)}\n`)
+    },
     close: () => closeSync(file),
     complete: () => rmSync(snapshotPath(path), { force: true }),
   }

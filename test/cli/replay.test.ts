@@ -138,6 +138,7 @@ test.each(Object.entries(publishedByDomain))(
     cells.forEach(([, , share], layer) => {
       expect(Math.abs(share - layers[layer][2])).toBeLessThanOrEqual(0.5)
     })
+    expect(row[0]).toMatch(/ 0\.71$/) // by chance, of 320 tokens
   },
 )
 
@@ -218,7 +219,8 @@ test('training loads explain the recorded biases, and MaxVio over the run is as 
   expect(stdout).toMatch(
     /^572 sampled steps from 0 to 3346; 3 MoE layers: 128 experts, top 6; 1,920 tokens a step; /,
   )
-  expect(pictures.match(/ [▁▂▃▄▅▆▇█]{68}$/gm)).toHaveLength(3)
+  expect(pictures.match(/^ +layer [146] +[▁▂▃▄▅▆▇█]{68}$/gm)).toHaveLength(3)
+  expect(figures).toMatch(/^MaxVio of a batch +layer 1 +layer 4 +layer 6\n/)
   expect(
     figures
       .split('\n')
@@ -231,6 +233,7 @@ test('training loads explain the recorded biases, and MaxVio over the run is as 
     ['mean of the last 100 steps', '0.72', '1.47', '1.12'],
     ['by chance', expect.any(String), expect.any(String), expect.any(String)],
     ['of the last 100 batches summed', '0.081', '0.246', '0.137'],
+    ['by chance', '0.027', '0.027', '0.027'],
   ])
   expect(stdout).toMatch(
     /\n347 pairs of consecutive steps: the bias that follows from the load is the recorded one, to the last bit.\n$/,
@@ -253,7 +256,7 @@ test('one bias that is off by one bit makes it a failed check', async () => {
     numExperts: 128,
     tokensPerStep: 1920,
   })
-  expect(JSON.parse(json).layers[2]).toMatchObject({ worstStep: 20 })
+  expect(JSON.parse(json).layers[2]).toMatchObject({ index: 6, worstStep: 20 })
 })
 
 test('a trace without a bias is refused, and the message says what is missing', async () => {

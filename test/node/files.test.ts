@@ -2,7 +2,7 @@ import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { InputError } from 'moesim'
 import { expect, test } from 'vitest'
-import { readBytes, refusing, writeAtomically } from '../../dist/node/files.js'
+import { quoted, readBytes, refusing, writeAtomically } from '../../dist/node/files.js'
 import { newFolder } from '../cli/terminal.js'
 
 const folder = newFolder()
@@ -60,4 +60,10 @@ test('a file that cannot be replaced stays as it is, and no draft stays', () => 
   mkdirSync(join(inside, 'state.json', 'content'), { recursive: true }) // a folder in its place
   expect(() => writeAtomically(join(inside, 'state.json'), 'new')).toThrow(InputError)
   expect(readdirSync(inside)).toEqual(['state.json'])
+})
+
+test('a path that a shell would take apart is quoted', () => {
+  expect(quoted('runs/u-1e.3_b.jsonl')).toBe('runs/u-1e.3_b.jsonl')
+  expect(quoted('my run.jsonl')).toBe("'my run.jsonl'")
+  expect(quoted("it's.jsonl")).toBe("'it'\\''s.jsonl'")
 })
