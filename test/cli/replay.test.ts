@@ -109,7 +109,7 @@ const publishedByDomain: Record<string, [number, number, number, number][]> = {
 let replayed: Awaited<ReturnType<typeof moesim>>
 beforeAll(async () => {
   replayed = await moesim(['replay', trace])
-})
+}, 60_000)
 
 test('a trace is routed as it was recorded', () => {
   expect(replayed).toMatchObject({ code: 0, stderr: '' })

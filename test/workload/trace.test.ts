@@ -184,7 +184,7 @@ describe('a trace is refused', () => {
     ['n_routed_experts', 1e6, 'readTrace: layers.3.e_score_correction_bias must hold 1000000 values'],
     ['num_experts_per_tok', 5, 'router: topK must be a whole number from 1 to 4'],
     ['num_experts_per_tok', 0, 'router: topK must be a whole number from 1 to 4'],
-    ['n_group', 3, 'router: numGroups must divide numExperts = 4'],
+    ['n_group', 3, 'router: numExperts must be a multiple of numGroups = 3'],
     ['topk_group', 2, 'router: topGroups must be a whole number from 1 to 1'],
   ])('for a router that cannot be: %s %d', (name, value, message) => {
     expectRefused(() => changed({}, { config: { ...config, [name]: value } }), message)
