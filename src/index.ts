@@ -10,6 +10,14 @@ export { InputError } from './errors.js'
 // formats: bytes in, values out and back
 export { float32Of, float64Of, int32Of } from './formats/decode.js'
 export {
+  decodeFloats,
+  type FormatName,
+  rounded,
+  roundTo,
+  type SmallFormat,
+} from './formats/number-formats.js'
+export { roundedNvfp4 } from './formats/nvfp4.js'
+export {
   type Dtype,
   readSafetensors,
   type Safetensors,
@@ -60,6 +68,12 @@ export { type Draws, type Streams, streams } from './random.js'
 // router: score → select → weigh
 export type { RouterConfig } from './router/config.js'
 export { linearRouter, routerLogits } from './router/linear.js'
+export {
+  type LinearPrecision,
+  linearRouterInPrecision,
+  type Precision,
+  routeInPrecision,
+} from './router/precision.js'
 export type { Batch, Router, StepContext } from './router/protocol.js'
 export { route } from './router/route.js'
 export { routeAt } from './router/route-at.js'

@@ -1,24 +1,22 @@
 import { demand } from '../errors.js'
-import { bfloat16ToFloat32, float16ToFloat32 } from './half.js'
+import { decodeFloats } from './number-formats.js'
 import { type Dtype, itemBytes, type Tensor } from './safetensors.js'
 
-/** The values of a tensor of F32, F16 or BF16, exactly. Throws an InputError on any other dtype. */
+const smallFloats = { F16: 'fp16', BF16: 'bf16', F8_E4M3: 'fp8-e4m3', F8_E5M2: 'fp8-e5m2' } as const
+const floats: readonly Dtype[] = ['F32', 'F16', 'BF16', 'F8_E4M3', 'F8_E5M2']
+
+/** The values of a tensor of F32, F16, BF16, F8_E4M3 or F8_E5M2, exactly. Throws an InputError on any other dtype. */
 export function float32Of(tensor: Tensor): Float32Array {
-  demandDtype(
-    'float32Of',
-    tensor,
-    ['F32', 'F16', 'BF16'],
-    'Use float64Of for F64 and int32Of for whole numbers.',
-  )
+  demandDtype('float32Of', tensor, floats, 'Use float64Of for F64 and int32Of for whole numbers.')
   const buffer = littleEndian(tensor)
   if (tensor.dtype === 'F32') return new Float32Array(buffer)
-  const halves = new Uint16Array(buffer)
-  return tensor.dtype === 'F16' ? float16ToFloat32(halves) : bfloat16ToFloat32(halves)
+  const codes = itemBytes[tensor.dtype] === 1 ? new Uint8Array(buffer) : new Uint16Array(buffer)
+  return decodeFloats(codes, smallFloats[tensor.dtype as keyof typeof smallFloats])
 }
 
-/** The values of a tensor of F64, F32, F16 or BF16, exactly. Throws an InputError on any other dtype. */
+/** The same, and of F64, as float64. Throws an InputError on a dtype of whole numbers. */
 export function float64Of(tensor: Tensor): Float64Array {
-  demandDtype('float64Of', tensor, ['F64', 'F32', 'F16', 'BF16'], 'Use int32Of for whole numbers.')
+  demandDtype('float64Of', tensor, ['F64', ...floats], 'Use int32Of for whole numbers.')
   return tensor.dtype === 'F64'
     ? new Float64Array(littleEndian(tensor))
     : Float64Array.from(float32Of(tensor))

@@ -51,9 +51,14 @@ export function routerLogits(
 }
 
 /**
- * A top-k router with weights of its own, for batches of hidden states. `weights` is one [E, D] a layer, or one for all.
+ * A top-k router with weights of its own, for batches of hidden states. `weights` is one [E, D] a layer, or one for all;
+ * `routeBy` routes the logits they give, as `route` does unless given.
  */
-export function linearRouter(router: RouterConfig, weights: Float32Array | readonly Float32Array[]): Router {
+export function linearRouter(
+  router: RouterConfig,
+  weights: Float32Array | readonly Float32Array[],
+  routeBy: typeof routeScored = routeScored,
+): Router {
   const { numExperts } = resolveRouter(router)
   return ({ hidden }, bias, { layer }) => {
     const weight = weights instanceof Float32Array ? weights : weights[layer]
@@ -69,7 +74,7 @@ export function linearRouter(router: RouterConfig, weights: Float32Array | reado
       hidden,
       'Use a workload such as hiddenDomains or traceWorkload, or pass the router config itself.',
     )
-    return routeScored(routerLogits(hidden, weight, numExperts), router, bias)
+    return routeBy(routerLogits(hidden, weight, numExperts), router, bias)
   }
 }
 

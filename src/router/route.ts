@@ -1,6 +1,7 @@
 import { demand } from '../errors.js'
 import { checkBias } from './check-bias.js'
 import { type RouterConfig, resolveRouter } from './config.js'
+import { type Roundings, roundEach } from './rounding.js'
 import type { Routing } from './routing.js'
 import { maskScores, scoreLogits } from './score.js'
 import { selectExperts } from './select.js'
@@ -18,8 +19,13 @@ export function route(logits: Float32Array, router: RouterConfig, bias?: Float32
   return routing
 }
 
-/** The same, with the scores that the selection was made from. */
-export function routeScored(logits: Float32Array, router: RouterConfig, bias?: Float32Array): Routing {
+/** The same, with the scores that the selection was made from; `roundings` rounds what each station hands on. */
+export function routeScored(
+  logits: Float32Array,
+  router: RouterConfig,
+  bias?: Float32Array,
+  roundings: Roundings = {},
+): Routing {
   const resolved = resolveRouter(router)
   const { numExperts, topK } = resolved
   demand(
@@ -37,9 +43,10 @@ export function routeScored(logits: Float32Array, router: RouterConfig, bias?: F
       "Leave the bias out, use biasedLogitRouter, or sigmoid, sqrtsoftplus or softmaxOrder 'beforeTopK'.",
     )
   }
-  const scores = scoreLogits(logits, resolved)
-  const experts = selectExperts(scores, logits, resolved, bias)
-  const weights = weighExperts(experts, scores, resolved)
+  const given = roundEach(logits, roundings.logits)
+  const scores = roundEach(scoreLogits(given, resolved), roundings.scores)
+  const experts = selectExperts(scores, given, resolved, bias, roundings.keys)
+  const weights = roundEach(weighExperts(experts, scores, resolved), roundings.weights)
   const tokens = logits.length / numExperts
-  return { tokens, topK, numExperts, experts, weights, dropped: 0, scores: maskScores(scores, logits) }
+  return { tokens, topK, numExperts, experts, weights, dropped: 0, scores: maskScores(scores, given) }
 }

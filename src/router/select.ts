@@ -1,4 +1,5 @@
 import type { ResolvedRouter } from './config.js'
+import { type Rounding, roundInPlace } from './rounding.js'
 import { selectBest } from './top-k.js'
 
 /**
@@ -7,6 +8,7 @@ import { selectBest } from './top-k.js'
  * The key is float32(score + bias), and this is the only place that sees the bias. A logit of −∞ keeps its expert out
  * whatever the bias; with fewer than K experts left, the last slots stay −1. With groups, only the experts of the best
  * `topGroups` groups stand for selection: the others are masked with −∞, not with 0, which a negative key would lose to.
+ * `roundKey` rounds each key, and each group's score, further: what a narrower format does to a selection.
  * Source: DeepSeek-V3, arXiv 2412.19437, eqs. 12–16; Wang et al., arXiv 2408.15664, eq. 3.
  */
 export function selectExperts(
@@ -14,18 +16,22 @@ export function selectExperts(
   logits: Float32Array,
   router: ResolvedRouter,
   bias?: Float32Array,
+  roundKey?: Rounding,
 ): Int32Array {
   const { numExperts, topK, numGroups, topGroups } = router
   const tokens = scores.length / numExperts
   const experts = new Int32Array(tokens * topK)
   const keys = new Float32Array(numExperts)
   const bestKeys = new Float32Array(topK)
-  const maskLesserGroups = topGroups < numGroups ? groupMask(router) : undefined
+  const maskLesserGroups = topGroups < numGroups ? groupMask(router, roundKey) : undefined
   for (let token = 0; token < tokens; token++) {
     const row = token * numExperts
     for (let e = 0; e < numExperts; e++) {
-      const key = bias === undefined ? scores[row + e] : scores[row + e] + bias[e]
-      keys[e] = logits[row + e] === Number.NEGATIVE_INFINITY ? Number.NEGATIVE_INFINITY : key
+      keys[e] = bias === undefined ? scores[row + e] : scores[row + e] + bias[e]
+    }
+    if (roundKey !== undefined) roundInPlace(keys, roundKey)
+    for (let e = 0; e < numExperts; e++) {
+      if (logits[row + e] === Number.NEGATIVE_INFINITY) keys[e] = Number.NEGATIVE_INFINITY
     }
     maskLesserGroups?.(keys)
     selectBest(keys, 0, numExperts, bestKeys, experts, token * topK)
@@ -34,7 +40,10 @@ export function selectExperts(
 }
 
 /** A function that sets the keys of every expert outside the best `topGroups` groups to −∞. */
-function groupMask({ numExperts, numGroups, topGroups, groupScoreTop }: ResolvedRouter) {
+function groupMask(
+  { numExperts, numGroups, topGroups, groupScoreTop }: ResolvedRouter,
+  roundKey: Rounding | undefined,
+) {
   const size = numExperts / numGroups
   const groupScores = new Float32Array(numGroups)
   const best = new Int32Array(groupScoreTop)
@@ -46,6 +55,7 @@ function groupMask({ numExperts, numGroups, topGroups, groupScoreTop }: Resolved
       selectBest(keys, group * size, (group + 1) * size, bestKeys, best, 0)
       groupScores[group] = bestKeys.reduce((sum, key) => Math.fround(sum + key))
     }
+    if (roundKey !== undefined) roundInPlace(groupScores, roundKey)
     selectBest(groupScores, 0, numGroups, keptScores, kept, 0)
     for (let group = 0; group < numGroups; group++) {
       if (!kept.includes(group)) keys.fill(Number.NEGATIVE_INFINITY, group * size, (group + 1) * size)
