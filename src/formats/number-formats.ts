@@ -70,7 +70,10 @@ export function roundTo(name: FormatName): (value: number) => number {
 
 /** Values rounded to a format, in a new array. */
 export function rounded(values: ArrayLike<number>, name: FormatName): Float32Array {
-  return Float32Array.from(values, roundTo(name))
+  const round = roundTo(name)
+  const result = new Float32Array(values.length)
+  for (let i = 0; i < result.length; i++) result[i] = round(values[i])
+  return result
 }
 
 const roundToWhole = 4503599627370496 // 2⁵²: adding and subtracting it rounds a smaller positive number to a whole one
@@ -92,7 +95,9 @@ function powerOfTwo(exponent: number): number {
 /** The values of stored codes, exactly; fp4-e2m1 unpacked, one code a byte. */
 export function decodeFloats(codes: Uint16Array | Uint8Array, name: SmallFormat): Float32Array {
   const values = tableOf(name)
-  return Float32Array.from(codes, (code) => values[code])
+  const result = new Float32Array(codes.length)
+  for (let i = 0; i < result.length; i++) result[i] = values[codes[i]]
+  return result
 }
 
 const tables = new Map<string, Float32Array>()
