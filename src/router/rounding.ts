@@ -14,7 +14,11 @@ export interface Roundings {
 /** The values rounded, in a new array; −∞, which masks an expert, stays what it is. */
 export function roundEach(values: Float32Array, rounding: Rounding | undefined): Float32Array {
   if (rounding === undefined) return values
-  return values.map((value) => (value === Number.NEGATIVE_INFINITY ? value : rounding(value)))
+  const result = new Float32Array(values.length)
+  for (let i = 0; i < result.length; i++) {
+    result[i] = values[i] === Number.NEGATIVE_INFINITY ? values[i] : rounding(values[i])
+  }
+  return result
 }
 
 /** The same in a buffer of the caller's own. */
