@@ -24,6 +24,7 @@ export default defineConfig({
         lines: 90,
         'src/router/**': { 100: true },
         'src/balance/**': { 100: true },
+        'src/capacity/**': { 100: true },
         'src/model/**': { 100: true },
         'src/metrics/**': { 100: true },
       },

@@ -5,6 +5,34 @@ export { concatenate } from './arrays.js'
 // balance: load → next bias
 export { type BiasBalanceOptions, type BiasState, biasBalance } from './balance/bias.js'
 export { type Balance, noBalance, type Schedule, type Seen } from './balance/protocol.js'
+// capacity: what the experts take
+export { applyCapacity, type CapacityOptions } from './capacity/apply.js'
+export { type Dispatch, dispatchOrder } from './capacity/dispatch.js'
+export { expectedDropShare } from './capacity/expected-drops.js'
+export { groupwise } from './capacity/groups.js'
+export {
+  batchPrioritizedOrder,
+  choiceMajorOrder,
+  probabilityOrder,
+  randomOrder,
+  tokenMajorOrder,
+} from './capacity/order.js'
+export { type PaddedRouting, padToCapacity, padToMultiple } from './capacity/pad.js'
+export type { CapacityPolicy, RoutingSizes } from './capacity/protocol.js'
+export { renormalize } from './capacity/renormalize.js'
+export {
+  deepspeedCapacity,
+  flaxformerCapacity,
+  largestLoad,
+  megablocksCapacity,
+  megatronCapacity,
+  megatronRankCapacity,
+  nllbCapacity,
+  stMoeCapacity,
+  switchCapacity,
+  tutelCapacity,
+} from './capacity/rules.js'
+export { unroutedTokens } from './capacity/unrouted.js'
 export { cumulative, dirichlet, logGamma, pick, shuffle, zipf } from './distributions.js'
 export { InputError } from './errors.js'
 // formats: bytes in, values out and back

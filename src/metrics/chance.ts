@@ -1,5 +1,6 @@
 import { demand, demandWhole } from '../errors.js'
 import { exp, log } from '../math.js'
+import { binomial, type Distribution } from '../stats.js'
 import type { BalanceFigures } from './load.js'
 
 /** A batch of T tokens, each choosing K of E experts. K may be a mean, for routers that choose a varying number. */
@@ -56,34 +57,6 @@ function figures(
     normalizedEntropy: entropy,
     deadExperts: dead,
   }
-}
-
-/** The probabilities of the values first, first + 1, …; what is left out has less than 1e-20 of the mode's. */
-interface Distribution {
-  readonly first: number
-  readonly chance: Float64Array
-}
-
-/** Binomial(n, p) for 0 < p < 1, by the ratios of neighbours outwards from the mode: no factorials to overflow. */
-function binomial(n: number, p: number): Distribution {
-  const negligible = 1e-20
-  const odds = p / (1 - p)
-  const mode = Math.min(n, Math.floor((n + 1) * p))
-  const above: number[] = []
-  for (let m = mode, chance = 1; m < n; m++) {
-    chance *= ((n - m) / (m + 1)) * odds
-    if (chance < negligible) break
-    above.push(chance)
-  }
-  const below: number[] = []
-  for (let m = mode, chance = 1; m > 0; m--) {
-    chance *= m / ((n - m + 1) * odds)
-    if (chance < negligible) break
-    below.push(chance)
-  }
-  const chance = Float64Array.from([...below.reverse(), 1, ...above])
-  const total = chance.reduce((sum, value) => sum + value, 0)
-  return { first: mode - below.length, chance: chance.map((value) => value / total) }
 }
 
 /** The expected largest of `count` independent draws: Σ m · (F(m)^count − F(m − 1)^count). */

@@ -29,6 +29,8 @@ export interface StepReport {
   readonly biasSpread: Float64Array
   /** Assignments refused by a capacity, over all layers. */
   readonly dropped: number
+  /** Tokens that no routed expert adds anything to, over all layers: those that lost every assignment, and fewer than `dropped`. */
+  readonly unroutedTokens: number
   /** [L] the tokens and where they went. */
   readonly batches: readonly Batch[]
   readonly routings: readonly Routing[]
@@ -65,6 +67,7 @@ export function reportOf(
     biasMean: Float64Array.from(biases, (layer) => layer.reduce((sum, value) => sum + value, 0) / numExperts),
     biasSpread: Float64Array.from(biases, (layer) => extreme(layer, Math.max) - extreme(layer, Math.min)),
     dropped: result.dropped,
+    unroutedTokens: result.unroutedTokens,
     batches: result.batches,
     routings: result.routings,
     snapshot,

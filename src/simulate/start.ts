@@ -1,4 +1,5 @@
 import type { Balance } from '../balance/protocol.js'
+import type { CapacityPolicy } from '../capacity/protocol.js'
 import { demand, demandWhole } from '../errors.js'
 import { type Streams, streams } from '../random.js'
 import type { RouterConfig } from '../router/config.js'
@@ -25,6 +26,12 @@ export interface Setup<State> {
   readonly seed?: string | number
   /** Steps (micro-batches) whose summed load makes one bias update; 1 unless given. */
   readonly updateEvery?: number
+  /**
+   * What the experts take of a routing; everything unless given, as of a dropless layer. The load, the report and the
+   * balance rule see what is left, as in Megatron-LM, where a full expert counts as no more than full; the scores that a
+   * rule may look at are those of before.
+   */
+  readonly capacity?: CapacityPolicy
   /** Go on from here instead of from step 0. */
   readonly from?: Snapshot
 }
@@ -44,6 +51,7 @@ export interface World<State> {
 /** Checks a setup. Throws an InputError on what cannot be simulated. */
 export function start<State>(setup: Setup<State>): World<State> {
   const { router, balance, workload, tokensPerStep, layers = 1, seed = 0, updateEvery = 1 } = setup
+  const { capacity = dropless } = setup
   demandWhole('simulate: tokensPerStep', tokensPerStep, 1, 1 << 28, 'It is the tokens of one batch.')
   demandWhole('simulate: layers', layers, 1, 1 << 16, 'It is the number of MoE layers.')
   demandWhole('simulate: updateEvery', updateEvery, 1, 1 << 30, 'Use 1 to update the bias after every step.')
@@ -55,11 +63,19 @@ export function start<State>(setup: Setup<State>): World<State> {
   if (typeof router === 'function') {
     const numExperts =
       setup.numExperts ?? countExperts(workload({ step: 0, layer: 0, tokens: tokensPerStep, random }))
-    return { ...world, numExperts, route: router }
+    return { ...world, numExperts, route: bounded(router, capacity) }
   }
   const { numExperts } = resolveRouter(router)
-  return { ...world, numExperts, route: (batch, bias) => routeLogits(batch, bias, router) }
+  return { ...world, numExperts, route: bounded((batch, bias) => routeLogits(batch, bias, router), capacity) }
 }
+
+const dropless: CapacityPolicy = (routing) => routing
+
+/** The same road with the capacity at its end. */
+const bounded =
+  (router: Router, capacity: CapacityPolicy): Router =>
+  (batch, bias, context) =>
+    capacity(router(batch, bias, context), context)
 
 function routeLogits({ logits }: Batch, bias: Float32Array, router: RouterConfig): Routing {
   demand(

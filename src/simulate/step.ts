@@ -1,8 +1,9 @@
-import { addTo, concatenate } from '../arrays.js'
+import { addTo } from '../arrays.js'
 import type { Balance, Seen } from '../balance/protocol.js'
+import { unroutedTokens } from '../capacity/unrouted.js'
 import { demand } from '../errors.js'
 import type { Batch } from '../router/protocol.js'
-import { loadOf, type Routing } from '../router/routing.js'
+import { joinRoutings, loadOf, type Routing } from '../router/routing.js'
 import type { World } from './start.js'
 
 /** A simulation between two steps: a plain value. */
@@ -22,6 +23,7 @@ export interface StepResult {
   /** [L, E] the bias that this step was routed with. */
   readonly bias: Float32Array
   readonly dropped: number
+  readonly unroutedTokens: number
   readonly batches: readonly Batch[]
   readonly routings: readonly Routing[]
 }
@@ -57,6 +59,7 @@ export function step<State>(
       load,
       bias,
       dropped: routings.reduce((sum, { dropped }) => sum + dropped, 0),
+      unroutedTokens: routings.reduce((sum, routing) => sum + unroutedTokens(routing), 0),
       batches: rows.map((row) => row.batch),
       routings,
     },
@@ -73,7 +76,7 @@ function routeLayer<State>(world: World<State>, step: number, layer: number, bia
     tokens === batch.tokens && experts === numExperts,
     `simulate: a batch of ${batch.tokens} tokens must be routed as such, over ${numExperts} experts`,
     `a routing of ${tokens} tokens over ${experts}`,
-    'Make the workload, the router and numExperts agree.',
+    'Make the workload, the router, the capacity and numExperts agree.',
   )
   return { batch, routing }
 }
@@ -103,17 +106,8 @@ function update<State>(
 
 /** The routings of several micro-batches as one, where all of them tell their scores. */
 function join(parts: readonly Routing[]): Seen | undefined {
-  const told = parts.flatMap((part) => part.scores ?? [])
-  if (parts.length === 0 || told.length < parts.length) return undefined
-  const microBatches = parts.map(({ tokens }) => tokens)
-  const scores = concatenate(told)
-  const routing = {
-    ...parts[0],
-    tokens: microBatches.reduce((sum, tokens) => sum + tokens, 0),
-    experts: concatenate(parts.map(({ experts }) => experts)),
-    weights: concatenate(parts.map(({ weights }) => weights)),
-    dropped: parts.reduce((sum, { dropped }) => sum + dropped, 0),
-    scores,
-  }
-  return { routing, scores, microBatches }
+  if (parts.length === 0) return undefined
+  const routing = joinRoutings(parts)
+  const { scores } = routing
+  return scores && { routing, scores, microBatches: parts.map(({ tokens }) => tokens) }
 }

@@ -1,0 +1,35 @@
+import { demand, demandWhole } from '../errors.js'
+import { joinRoutings, type Routing } from '../router/routing.js'
+
+/**
+ * Applies a capacity to `groups` contiguous parts of the batch, each on its own: GShard and flaxformer do so with groups
+ * of tokens, Hugging Face's Switch with sequences, every data-parallel rank with its own tokens. The load of fewer tokens
+ * is more uneven, so that the same factor drops more. `bound` gets each part, T / groups tokens, and its number.
+ */
+export function groupwise(
+  routing: Routing,
+  groups: number,
+  bound: (part: Routing, group: number) => Routing,
+): Routing {
+  const { topK, numExperts, experts, weights, dropped, scores } = routing
+  demandWhole('groupwise: groups', groups, 1, Math.max(1, routing.tokens), 'A group has a token at least.')
+  const tokens = routing.tokens / groups
+  demand(
+    Number.isInteger(tokens),
+    `groupwise: groups must divide the ${routing.tokens} tokens`,
+    groups,
+    'Groups are contiguous and of one size.',
+  )
+  const parts = Array.from({ length: groups }, (_, group) => {
+    const [from, to] = [group * tokens * topK, (group + 1) * tokens * topK]
+    return {
+      ...routing,
+      tokens,
+      experts: experts.slice(from, to),
+      weights: weights.slice(from, to),
+      dropped: group === 0 ? dropped : 0,
+      ...(scores && { scores: scores.slice(group * tokens * numExperts, (group + 1) * tokens * numExperts) }),
+    }
+  })
+  return joinRoutings(parts.map(bound))
+}
