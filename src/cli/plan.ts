@@ -13,13 +13,14 @@ import { domains } from '../workload/domains.js'
 import { gaussian } from '../workload/gaussian.js'
 import type { Workload } from '../workload/protocol.js'
 import { readTrace, type Trace, traceWorkload } from '../workload/trace.js'
+import { capacityOf } from './capacity.js'
 import { flag, type Given, oneOf, real, whole } from './given.js'
 import { defaultPreset, presetOf } from './preset.js'
 import { count } from './table.js'
 
 /** A simulation that was asked for, checked and ready to start. */
 export interface Plan {
-  /** What is simulated, in three lines. */
+  /** What is simulated, in three or four lines. */
   readonly title: readonly string[]
   readonly steps: number
   readonly tokens: number
@@ -27,6 +28,8 @@ export interface Plan {
   readonly layers: readonly number[]
   readonly numExperts: number
   readonly topK: number
+  /** Assignments of a step that an expert takes in a layer; absent where nothing is dropped. */
+  readonly capacity?: number
   /** From the first step, or from a snapshot on; always up to `steps`. */
   start(from?: Snapshot): Generator<StepReport>
 }
@@ -43,19 +46,31 @@ export function planSimulation(given: Given): Plan {
   const size = tokens * layers.length * numExperts
   demand(size <= 2 ** 28, 'simulate: tokens × layers × experts must be at most 2^28', size, remedy)
   const { words: rule, balance } = balanceOf(given)
-  const setup = { router, balance, workload, tokensPerStep: tokens, layers: layers.length, seed, updateEvery }
+  const bound = capacityOf(given, { tokens, topK, numExperts })
+  const setup = {
+    router,
+    balance,
+    workload,
+    tokensPerStep: tokens,
+    layers: layers.length,
+    seed,
+    updateEvery,
+    ...(bound && { capacity: bound.policy }),
+  }
   const cadence = updateEvery === 1 ? '' : ` every ${updateEvery} steps`
   return {
     title: [
       `${words.router}: ${numExperts} experts, top ${topK}, ${scoreFunction}`,
       `${words.tokens}: ${count(tokens, 'token')} a step, ${count(layers.length, 'layer')}`,
       `${rule}${cadence}: ${count(steps, 'step')}, seed ${seed}`,
+      ...(bound ? [bound.words] : []),
     ],
     steps,
     tokens,
     layers,
     numExperts,
     topK,
+    ...(bound && { capacity: bound.capacity }),
     start: (from) =>
       simulate({ ...setup, steps: steps - (from?.step ?? 0), ...(from === undefined ? {} : { from }) }),
   }
@@ -161,6 +176,7 @@ function refuseStrays(given: Given): void {
   stray(drawn, given.trace === undefined, '--trace brings its own router and tokens')
   stray(['skew'], workload === 'gaussian', '--workload gaussian is what has a skew')
   stray(['sequenceLength', 'preference'], workload === 'domains', '--workload domains is what has sequences')
+  stray(['drop'], given.capacityFactor !== undefined, '--capacity-factor is what makes room run out')
   stray(['unit'], rule === 'proportional', '--rule proportional is what has a unit')
   stray(['rate', 'center', 'updateEvery'], rule !== 'none', '--rule none moves no bias')
 }

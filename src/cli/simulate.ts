@@ -48,6 +48,14 @@ export function addSimulate(program: Command, io: Io, done: (code: number) => vo
       '--trace <file>',
       'recorded tokens and their router instead; a step is the whole trace unless --tokens is given',
     )
+    .option(
+      '--capacity-factor <f>',
+      'room of an expert, in mean loads, rounded up; what exceeds it is dropped',
+    )
+    .option(
+      '--drop <order>',
+      'who is served first: probs, first-come, random or priority, of the token’s largest weight (default probs)',
+    )
     .option('--seed <seed>', 'any text or number: the same seed gives the same bytes (default 0)')
     .option('--json', 'print the summary as JSON')
     .option('--out <file>', 'write every step as a line of JSON; Ctrl-C leaves a file to go on with')

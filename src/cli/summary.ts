@@ -2,15 +2,17 @@ import { chanceOf } from '../metrics/chance.js'
 import { globalMaxViolation, layersOf, sumLoads } from '../metrics/layers.js'
 import type { BalanceFigures } from '../metrics/load.js'
 import type { StepReport } from '../simulate/report.js'
+import { type Drops, describeDrops, dropsOf, expectedDrops, type Refused } from './drops.js'
 import { type Canvas, heatMap, legend } from './heatmap.js'
 import type { Plan } from './plan.js'
 import { count, table } from './table.js'
 
 /** The part of a report that the summary looks at: as the simulation gives it, or as a line of JSON brings it back. */
-export type Figures = Pick<StepReport, 'step' | 'maxViolation' | 'expectedMaxViolation' | 'balance'> & {
-  readonly load: ArrayLike<number>
-  readonly biasSpread: ArrayLike<number>
-}
+export type Figures = Pick<StepReport, 'step' | 'maxViolation' | 'expectedMaxViolation' | 'balance'> &
+  Refused & {
+    readonly load: ArrayLike<number>
+    readonly biasSpread: ArrayLike<number>
+  }
 
 /** One step in the table. */
 interface Row extends Omit<Figures, 'load' | 'biasSpread'> {
@@ -30,8 +32,13 @@ export interface Summary {
   /** MaxVio of the window's summed load, and chance's for so many tokens. */
   readonly global: number
   readonly globalChance: number
-  /** First step from which on MaxVio, as a mean over every window, is below twice chance's; absent if the last one is not. */
+  /**
+   * First step from which on MaxVio, as a mean over every window, is below twice chance's; absent if the last one is not,
+   * and with a capacity, which evens the load out whatever the router does.
+   */
   readonly balancedAt?: number
+  /** With a capacity. */
+  readonly drops?: Drops
   /** [L, E] of the first step, and summed over the last window. */
   readonly before: Int32Array
   readonly after: Int32Array
@@ -44,15 +51,18 @@ export function follow(plan: Plan): { add(figures: Figures): void; summary(): Su
   const shown = shownSteps(steps)
   const rows: Row[] = []
   const violations: number[] = []
+  const refused: Refused[] = []
   let loads: Int32Array[] = []
   let before = new Int32Array()
   return {
-    add({ step, maxViolation, expectedMaxViolation, balance, ...arrays }) {
+    add({ step, maxViolation, expectedMaxViolation, balance, dropped, unroutedTokens, ...arrays }) {
       const load = Int32Array.from(arrays.load)
       const biasSpread = mean(Array.from(arrays.biasSpread))
       if (step === 0) before = load
-      if (shown.has(step)) rows.push({ step, maxViolation, expectedMaxViolation, balance, biasSpread })
+      const figures = { step, maxViolation, expectedMaxViolation, balance, biasSpread }
+      if (shown.has(step)) rows.push({ ...figures, dropped, unroutedTokens })
       violations.push(maxViolation)
+      refused.push({ dropped, unroutedTokens })
       loads = [...loads, load].slice(-window)
     },
     summary() {
@@ -60,6 +70,7 @@ export function follow(plan: Plan): { add(figures: Figures): void; summary(): Su
       let balancedAt = steps - window + 1
       while (balancedAt > 0 && meanFrom(violations, balancedAt - 1, window) < 2 * chance.maxViolation)
         balancedAt--
+      const drops = dropsOf(refused, window, plan)
       return {
         rows,
         window,
@@ -67,7 +78,7 @@ export function follow(plan: Plan): { add(figures: Figures): void; summary(): Su
         chance,
         global: globalMaxViolation(loads, numExperts),
         globalChance: chanceOf({ tokens: tokens * window, numExperts, topK }).maxViolation,
-        ...(balancedAt > steps - window ? {} : { balancedAt }),
+        ...(drops !== undefined ? { drops } : balancedAt > steps - window ? {} : { balancedAt }),
         before,
         after: sumLoads(loads),
       }
@@ -84,9 +95,10 @@ function shownSteps(steps: number): Set<number> {
 
 /** The summary as text. */
 export function describe(summary: Summary, plan: Plan, canvas: Canvas): string {
-  const { rows, window, settled, chance, before, after } = summary
+  const { rows, window, settled, chance, drops, before, after } = summary
   const fixed = (value: number): string => value.toFixed(3)
-  const header = ['step', 'MaxVio', 'CV', 'Gini', 'entropy', 'dead', 'bias spread']
+  const columns = ['step', 'MaxVio', 'CV', 'Gini', 'entropy', 'dead', 'bias spread']
+  const header = [...columns, ...(drops ? ['dropped', 'unrouted'] : [])]
   const cells = (figures: BalanceFigures): string[] => [
     fixed(figures.maxViolation),
     fixed(figures.coefficientOfVariation),
@@ -94,21 +106,23 @@ export function describe(summary: Summary, plan: Plan, canvas: Canvas): string {
     figures.normalizedEntropy.toFixed(4),
     figures.deadExperts.toFixed(1),
   ]
-  const lines = rows.map(({ step, balance, biasSpread }) => [
+  const lines = rows.map(({ step, balance, biasSpread, dropped, unroutedTokens }) => [
     String(step),
     ...cells(balance),
     fixed(biasSpread),
+    ...(drops ? [String(dropped), String(unroutedTokens)] : []),
   ])
+  const byChance = ['by chance', ...cells(chance), '', ...(drops ? [expectedDrops(drops, plan), ''] : [])]
   const last = window === 1 ? 'the last step' : `the last ${window} steps`
   const figures = [
     `${upper(last)}: MaxVio ${fixed(settled)}, ${fixed(chance.maxViolation)} by chance;`,
     `of their summed load ${fixed(summary.global)}, ${fixed(summary.globalChance)} by chance.`,
   ]
   return [
-    `${plan.layers.length === 1 ? '' : 'Means over layers.\n'}${table(header, [...lines, ['by chance', ...cells(chance), '']])}`,
+    `${plan.layers.length === 1 ? '' : 'Means over layers.\n'}${table(header, [...lines, byChance])}`,
     `Load of each expert, first step\n${maps(before, plan, canvas)}`,
     `Load of each expert, ${last}\n${maps(after, plan, canvas)}${legend(canvas)}`,
-    `${figures.join(' ')}\n${verdict(summary)}`,
+    `${figures.join(' ')}\n${drops ? describeDrops(drops, last) : verdict(summary)}`,
   ].join('\n')
 }
 

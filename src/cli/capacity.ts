@@ -1,0 +1,45 @@
+import { applyCapacity } from '../capacity/apply.js'
+import { batchPrioritizedOrder, choiceMajorOrder, probabilityOrder, randomOrder } from '../capacity/order.js'
+import type { CapacityPolicy, RoutingSizes } from '../capacity/protocol.js'
+import { megatronCapacity } from '../capacity/rules.js'
+import { demand } from '../errors.js'
+import type { StepContext } from '../router/protocol.js'
+import type { Routing } from '../router/routing.js'
+import { type Given, oneOf, real } from './given.js'
+
+/** A capacity that was asked for. */
+export interface GivenCapacity {
+  readonly words: string
+  /** C, assignments of a step that an expert takes in a layer. */
+  readonly capacity: number
+  readonly policy: CapacityPolicy
+}
+
+type Order = (routing: Routing, context: StepContext) => Int32Array
+
+const drops = ['probs', 'first-come', 'random', 'priority'] as const
+
+const orders: Record<(typeof drops)[number], { words: string; order: Order }> = {
+  probs: { words: 'the smallest weights are dropped', order: probabilityOrder },
+  'first-come': { words: 'first choices first, then by position', order: choiceMajorOrder },
+  random: {
+    words: 'who is dropped is random',
+    order: (routing, { random, layer, step }) => randomOrder(routing, random('capacity', layer, step)),
+  },
+  priority: { words: 'tokens with a large weight first', order: batchPrioritizedOrder },
+}
+
+/** Reads --capacity-factor and --drop; nothing where the first is absent. */
+export function capacityOf(given: Given, sizes: RoutingSizes): GivenCapacity | undefined {
+  if (given.capacityFactor === undefined) return undefined
+  const remedy = 'Use 1.25 for a quarter more room than a mean load.'
+  const factor = real(given, 'capacityFactor', 1, remedy)
+  demand(factor > 0, '--capacity-factor must be above 0', given.capacityFactor, remedy)
+  const { words, order } = orders[oneOf(given, 'drop', 'probs', drops)]
+  const capacity = megatronCapacity(sizes, { factor })
+  return {
+    words: `capacity factor ${factor}, ${capacity} assignments an expert: ${words}`,
+    capacity,
+    policy: (routing, context) => applyCapacity(routing, { capacity, order: order(routing, context) }),
+  }
+}
