@@ -16,7 +16,7 @@ export function megatronCapacity(
 
 /**
  * DeepSpeed `_capacity`: ⌈T / E · factor·K⌉ in float32, and `least` at least (4 in its layer). Its float32 matters where
- * the product is a whole number: 10 · 1.1 is 11 there, and 12 by the ceiling of a float64.
+ * the product is a whole number: 50 · 1.1 is 55 there, and 56 by the ceiling of a float64.
  * Without dropping (`drop_tokens=False`) its capacity is `largestLoad`.
  */
 export function deepspeedCapacity(
