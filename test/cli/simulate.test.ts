@@ -75,6 +75,8 @@ test('its figures are those of the library', async () => {
       expectedMaxViolation,
       balance,
       biasSpread: biasSpread[0],
+      dropped: 0,
+      unroutedTokens: 0,
     })
   }
   expect(json.before).toEqual(Array.from(reports[0].load))
