@@ -5,6 +5,13 @@ export { concatenate } from './arrays.js'
 // balance: load → next bias
 export { type BiasBalanceOptions, type BiasState, biasBalance } from './balance/bias.js'
 export { type Balance, noBalance, type Schedule, type Seen } from './balance/protocol.js'
+export {
+  reluRegularizer,
+  type SparsityController,
+  type SparsityControllerOptions,
+  sparsityController,
+  sparsityOf,
+} from './balance/relu-sparsity.js'
 // capacity: what the experts take
 export { applyCapacity, type CapacityOptions } from './capacity/apply.js'
 export { type Dispatch, dispatchOrder } from './capacity/dispatch.js'
@@ -65,6 +72,12 @@ export {
   sumLoads,
 } from './metrics/layers.js'
 export {
+  type ExpertChoiceShape,
+  futureLeakage,
+  leakageBound,
+  leakageCapacity,
+} from './metrics/leakage.js'
+export {
   type BalanceFigures,
   balanceOf,
   coefficientOfVariation,
@@ -94,19 +107,30 @@ export { routerOf } from './model/router-of.js'
 export { normalQuantile } from './normal.js'
 export { type Draws, type Streams, streams } from './random.js'
 // router: score → select → weigh
+export { type Assignment, balancedAssignment } from './router/assignment.js'
+export { baseLayer } from './router/base-layer.js'
+export { causalRouting } from './router/causal.js'
 export type { RouterConfig } from './router/config.js'
+export { type ExpertChoiceOptions, expertChoice } from './router/expert-choice.js'
 export { linearRouter, routerLogits } from './router/linear.js'
+export { maskPadding } from './router/logits.js'
 export {
   type LinearPrecision,
   linearRouterInPrecision,
   type Precision,
   routeInPrecision,
 } from './router/precision.js'
+
 export type { Batch, Router, StepContext } from './router/protocol.js'
+export { reluRouter } from './router/relu.js'
 export { route } from './router/route.js'
 export { routeAt } from './router/route-at.js'
 export { loadOf, type Routing } from './router/routing.js'
+export { sinkhorn, sinkhornMatrix } from './router/sinkhorn.js'
+export { type SparseMixerOptions, sparseMixer, sparseMixerTraining } from './router/sparse-mixer.js'
+export { type TopAnyGate, topAny, topAnyEvaluation } from './router/top-any.js'
 export { topK } from './router/top-k.js'
+export { topP } from './router/top-p.js'
 // simulate: time
 export { type ReplayedLayer, replayTrace } from './simulate/replay-trace.js'
 export { type ReplayedTraining, replayTraining } from './simulate/replay-training.js'

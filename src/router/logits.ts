@@ -20,3 +20,18 @@ export function logitsOf({ logits, tokens }: Batch, numExperts: number, who: str
   )
   return logits
 }
+
+/**
+ * The logits [T, E] with every row of padding at −∞: no router here chooses an expert for such a token, and none of its
+ * slots is filled. `valid` is [T], 0 for padding. Throws an InputError if logits are no whole rows.
+ */
+export function maskPadding(logits: Float32Array, valid: ArrayLike<number>): Float32Array {
+  const width = logits.length / valid.length
+  demand(
+    logits.length === 0 || Number.isInteger(width),
+    `maskPadding: logits must hold a row for each of ${valid.length} tokens`,
+    logits,
+    'Lay them out as [T, E], and give one flag a token.',
+  )
+  return logits.map((logit, i) => (valid[Math.floor(i / width)] ? logit : Number.NEGATIVE_INFINITY))
+}

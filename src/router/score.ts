@@ -9,7 +9,7 @@ import type { ResolvedRouter } from './config.js'
  * reads the logits themselves, so they are the scores. Throws an InputError, with the position, on NaN and +∞.
  */
 export function scoreLogits(logits: Float32Array, router: ResolvedRouter): Float32Array {
-  refuseUnordered(logits, router.numExperts)
+  refuseUnordered(logits, router.numExperts, 'route')
   if (router.scoreFunction === 'sigmoid') return scoreEach(logits, sigmoid)
   if (router.scoreFunction === 'sqrtsoftplus') return scoreEach(logits, sqrtSoftplus)
   return router.softmaxOrder === 'afterTopK' ? logits : softmaxRows(logits, router.numExperts)
@@ -29,8 +29,8 @@ function scoreEach(logits: Float32Array, scoreOf: (logit: number) => number): Fl
 
 const sqrtSoftplus = (logit: number): number => Math.sqrt(softplus(logit))
 
-/** Softmax over each row of `width`, the sum in float64 as four interleaved partial sums, an order SIMD lanes can follow. */
-function softmaxRows(logits: Float32Array, width: number): Float32Array {
+/** Softmax over each row of `width` logits, a mask of −∞ gets 0; the sum in float64 as four interleaved partial sums, an order SIMD lanes can follow. */
+export function softmaxRows(logits: Float32Array, width: number): Float32Array {
   const scores = new Float32Array(logits.length)
   const powers = new Float64Array(width)
   for (let row = 0; row < logits.length; row += width) {
@@ -51,11 +51,12 @@ function interleavedSum(values: Float64Array): number {
   return partial[0] + partial[1] + (partial[2] + partial[3])
 }
 
-function refuseUnordered(logits: Float32Array, width: number): void {
+/** Throws an InputError, headed by `who` and with the position, on a logit that is NaN or +∞. */
+export function refuseUnordered(logits: Float32Array, width: number, who: string): void {
   for (let i = 0; i < logits.length; i++) {
     if (logits[i] < Infinity) continue
     throw new InputError(
-      `route: the logit of token ${Math.floor(i / width)} for expert ${i % width} must be a number below +∞`,
+      `${who}: the logit of token ${Math.floor(i / width)} for expert ${i % width} must be a number below +∞`,
       logits[i],
       'Use −∞ to keep a token from an expert; look for an overflow or a 0/0 upstream otherwise.',
     )

@@ -1,0 +1,96 @@
+import { demand, demandWhole } from '../errors.js'
+import type { Routing } from '../router/routing.js'
+
+/** The share of expert slots that tokens leave unused, 1 − assignments / (T · E); 0 for no token. */
+export function sparsityOf({ tokens, numExperts, experts }: Routing): number {
+  const used = experts.reduce((count, expert) => count + (expert < 0 ? 0 : 1), 0)
+  return tokens === 0 ? 0 : 1 - used / (tokens * numExperts)
+}
+
+export interface SparsityControllerOptions {
+  readonly numExperts: number
+  /** K, the experts a token is to take on average: the target sparsity is 1 − K / E. */
+  readonly topK: number
+  /** λ at the start; 1e-8 unless given. */
+  readonly initial?: number
+  /** What λ is multiplied with or divided by at each step; 1.2 unless given. */
+  readonly factor?: number
+}
+
+/** The coefficient of `reluRegularizer` as state: made by `init`, moved by `update`. */
+export interface SparsityController {
+  init(): number
+  /** λ after a step of this sparsity, averaged over layers. */
+  update(coefficient: number, sparsity: number): number
+}
+
+/**
+ * Holds the sparsity of ReLU routing at 1 − K / E: λ is multiplied by `factor` after a step that was less sparse, and
+ * divided by it otherwise. In float32, which replays the reference to the last bit.
+ *
+ * At exactly the target the paper leaves λ as it is (sign 0), the reference divides, as here.
+ * Source: Wang et al., ReMoE, arXiv 2412.14711; thu-ml/ReMoE `training.py`. Throws an InputError on options out of range.
+ */
+export function sparsityController(options: SparsityControllerOptions): SparsityController {
+  const { numExperts, topK, initial = 1e-8, factor = 1.2 } = options
+  demandWhole('sparsityController: numExperts', numExperts, 1, 1 << 20, 'It is the number of routed experts.')
+  demand(
+    topK > 0 && topK <= numExperts,
+    `sparsityController: topK must be above 0 and at most ${numExperts}`,
+    topK,
+    'It is a mean, and need not be whole.',
+  )
+  demand(
+    initial > 0 && initial < Infinity,
+    'sparsityController: initial must be a finite number above 0',
+    initial,
+    'Leave it out for 1e-8.',
+  )
+  demand(
+    factor > 1 && factor < Infinity,
+    'sparsityController: factor must be a finite number above 1',
+    factor,
+    'Leave it out for 1.2.',
+  )
+  const target = 1 - topK / numExperts
+  const step = Math.fround(factor)
+  return {
+    init: () => Math.fround(initial),
+    update: (coefficient, sparsity) =>
+      Math.fround(sparsity < target ? coefficient * step : coefficient / step),
+  }
+}
+
+/**
+ * The load-weighted L1 regulariser of ReLU routing, and its gradient [T, E] with respect to the logits:
+ * coefficient · E / (K · T²) · Σ_e n_e · Σ_t ReLU(logit_te), where n_e is the tokens that take expert e. The counts are
+ * taken as constants, so that busy experts are pushed down harder. For a model, the mean over layers.
+ *
+ * Source: Wang et al., ReMoE, arXiv 2412.14711; thu-ml/ReMoE `ReLURouter.l1_reg_load_balancing`. Throws an InputError on
+ * logits that are no whole rows.
+ */
+export function reluRegularizer<A extends Float32Array | Float64Array>(
+  logits: A,
+  options: { readonly numExperts: number; readonly topK: number; readonly coefficient: number },
+): { value: number; gradient: A } {
+  const { numExperts, topK, coefficient } = options
+  demand(
+    logits.length % numExperts === 0,
+    `reluRegularizer: logits must hold rows of numExperts = ${numExperts} values`,
+    logits,
+    'Lay them out as [T, E], one row a token.',
+  )
+  const tokens = logits.length / numExperts
+  const load = new Float64Array(numExperts)
+  logits.forEach((logit, i) => {
+    if (logit > 0) load[i % numExperts]++
+  })
+  const factor = tokens === 0 ? 0 : (coefficient * numExperts) / (topK * tokens * tokens)
+  let sum = 0
+  const gradient = logits.map((logit, i) => {
+    if (!(logit > 0)) return 0
+    sum += load[i % numExperts] * logit
+    return factor * load[i % numExperts]
+  }) as A
+  return { value: factor * sum, gradient }
+}

@@ -1,0 +1,93 @@
+import { demand, demandWhole } from '../errors.js'
+import { exp } from '../math.js'
+import { logitsOf } from './logits.js'
+import type { Router } from './protocol.js'
+import { routeAt } from './route-at.js'
+import { maskScores, refuseUnordered } from './score.js'
+import { topK as topKOf } from './top-k.js'
+
+/**
+ * Sinkhorn routing (S-BASE), as in training: a token takes its K largest entries of `sinkhornMatrix`, which divides the
+ * whole batch evenly among the experts before anyone chooses. Weights are those of the logits themselves, not
+ * normalised: sigmoid for K = 1, softmax over all experts for more. No bias is read.
+ *
+ * In evaluation the batch is not at hand, and the choice is that of `route` with the same score function, `normalize`
+ * false and `scale` 1. Source: Clark et al., arXiv 2202.01169; Megatron-LM `sinkhorn_load_balancing`. Throws an
+ * InputError on logits that are missing, do not fit, are NaN or above 700.
+ */
+export function sinkhorn(options: { readonly numExperts: number; readonly topK: number }): Router {
+  const { numExperts, topK } = options
+  demandWhole('sinkhorn: numExperts', numExperts, 1, 1 << 20, 'It is the number of routed experts.')
+  demandWhole('sinkhorn: topK', topK, 1, numExperts, 'A token cannot choose more experts than there are.')
+  const scoreFunction = topK === 1 ? 'sigmoid' : 'softmax'
+  return (batch) => {
+    const logits = logitsOf(batch, numExperts, 'sinkhorn')
+    const keys = maskScores(sinkhornMatrix(logits, numExperts), logits)
+    const experts = topKOf(keys, numExperts, topK)
+    return routeAt(logits, experts, { numExperts, topK, scoreFunction, normalize: false, scale: 1 })
+  }
+}
+
+const largestChange = 1e-4
+const mostRounds = 1000
+const epsilon = 1e-8
+
+/**
+ * exp(logits) [T, E] with its rows and columns scaled in turn until columns sum to 1/E and rows, nearly, to 1/T: the
+ * share of the batch that each token sends to each expert. Row scales start from column scales of 1; it ends when a
+ * round moves the column scales by 1e-4 or less on average, or after 1000 rounds. The reference has no such limit: where
+ * the mean logits of experts have a standard deviation of 3 or more, it goes on for 10⁵ rounds, in which the matrix
+ * changes by a few per cent at most while its ε moves rows against columns.
+ *
+ * In float64, rounded once to float32. Source: Megatron-LM `sinkhorn`. Throws an InputError on logits that do not fit,
+ * are NaN, or above 700, where the sums could leave float64 (Megatron-LM's, in float32, leave it above 88).
+ */
+export function sinkhornMatrix(logits: Float32Array, numExperts: number): Float32Array {
+  demand(
+    logits.length % numExperts === 0,
+    `sinkhornMatrix: logits must hold rows of numExperts = ${numExperts} values`,
+    logits,
+    'Lay them out as [T, E], one row a token.',
+  )
+  refuseUnordered(logits, numExperts, 'sinkhornMatrix')
+  const high = logits.findIndex((logit) => logit > 700)
+  demand(high < 0, 'sinkhornMatrix: logits must be at most 700', logits[high], 'Scale them down.')
+  const tokens = logits.length / numExperts
+  const powers = Float64Array.from(logits, exp)
+  const rows = new Float64Array(tokens)
+  const columns = new Float64Array(numExperts).fill(1)
+  let change = Number.POSITIVE_INFINITY
+  for (let round = 0; round < mostRounds && change > largestChange; round++) {
+    scaleRows(powers, rows, columns)
+    change = scaleColumns(powers, rows, columns)
+  }
+  return Float32Array.from(
+    powers,
+    (power, i) => columns[i % numExperts] * power * rows[Math.floor(i / numExperts)],
+  )
+}
+
+/** Sets the row scales to (1/T) / (Σ over experts of column scale · power + ε). */
+function scaleRows(powers: Float64Array, rows: Float64Array, columns: Float64Array): void {
+  for (let token = 0; token < rows.length; token++) {
+    let sum = 0
+    for (let e = 0; e < columns.length; e++) sum += columns[e] * powers[token * columns.length + e]
+    rows[token] = 1 / rows.length / (sum + epsilon)
+  }
+}
+
+/** The same for columns, (1/E) / (Σ over tokens + ε); returns the mean of how far they moved. */
+function scaleColumns(powers: Float64Array, rows: Float64Array, columns: Float64Array): number {
+  const sums = new Float64Array(columns.length)
+  for (let token = 0; token < rows.length; token++) {
+    const row = token * columns.length
+    for (let e = 0; e < columns.length; e++) sums[e] += rows[token] * powers[row + e]
+  }
+  let moved = 0
+  for (let e = 0; e < columns.length; e++) {
+    const scale = 1 / columns.length / (sums[e] + epsilon)
+    moved += Math.abs(scale - columns[e])
+    columns[e] = scale
+  }
+  return moved / columns.length
+}
