@@ -54,7 +54,8 @@ export function applyCapacity(routing: Routing, options: CapacityOptions): Routi
 }
 
 function checkOrder({ experts }: Routing, order: Int32Array): void {
-  const waiting = Uint8Array.from(experts, (expert) => (expert >= 0 ? 1 : 0))
+  const waiting = new Uint8Array(experts.length)
+  for (let slot = 0; slot < experts.length; slot++) waiting[slot] = experts[slot] >= 0 ? 1 : 0
   let served = 0
   for (const slot of order) {
     served += waiting[slot] // NaN for a slot that there is not

@@ -9,7 +9,12 @@ import type { Routing } from '../router/routing.js'
  * `drop_policy='position'`.
  */
 export function tokenMajorOrder({ experts }: Routing): Int32Array {
-  return upTo(experts.length).filter((slot) => experts[slot] >= 0)
+  const order = new Int32Array(experts.length)
+  let filled = 0
+  for (let slot = 0; slot < experts.length; slot++) {
+    if (experts[slot] >= 0) order[filled++] = slot
+  }
+  return order.slice(0, filled)
 }
 
 /**
@@ -68,7 +73,11 @@ function byChoice({ topK, experts }: Routing, tokenOrder: Int32Array): Int32Arra
 }
 
 /** 0, 1, …, count − 1. */
-const upTo = (count: number): Int32Array => Int32Array.from({ length: count }, (_, i) => i)
+function upTo(count: number): Int32Array {
+  const indices = new Int32Array(count)
+  for (let i = 0; i < count; i++) indices[i] = i
+  return indices
+}
 
 /** Sorts indices by their keys, largest first, ties to the lower index. */
 const descending = (indices: Int32Array, keys: ArrayLike<number>): Int32Array =>
