@@ -58,6 +58,11 @@ export function dirichlet(draws: Draws, concentrations: ArrayLike<number>): Floa
   return parts.map((part) => part / total)
 }
 
+/** A draw of the standard Gumbel distribution, −ln(−ln U): the largest of logit + Gumbel is a draw from the softmax. */
+export function gumbel(draws: Draws): number {
+  return -log(-log((draws.uint32() + 0.5) / 4294967296)) // never 0 or 1, which have no finite logarithm here
+}
+
 /** Shuffles in place, every order with the same chance (Fisher and Yates). */
 export function shuffle<A extends { length: number; [index: number]: unknown }>(draws: Draws, items: A): A {
   for (let i = items.length - 1; i > 0; i--) {

@@ -4,6 +4,7 @@
 export { concatenate } from './arrays.js'
 // balance: load → next bias
 export { type BiasBalanceOptions, type BiasState, biasBalance } from './balance/bias.js'
+export { type LongcatBalanceOptions, longcatBalance } from './balance/longcat.js'
 export { type Balance, noBalance, type Schedule, type Seen } from './balance/protocol.js'
 export {
   reluRegularizer,
@@ -40,7 +41,7 @@ export {
   tutelCapacity,
 } from './capacity/rules.js'
 export { unroutedTokens } from './capacity/unrouted.js'
-export { cumulative, dirichlet, logGamma, pick, shuffle, zipf } from './distributions.js'
+export { cumulative, dirichlet, gumbel, logGamma, pick, shuffle, zipf } from './distributions.js'
 export { InputError } from './errors.js'
 // formats: bytes in, values out and back
 export { float32Of, float64Of, int32Of } from './formats/decode.js'
@@ -83,6 +84,7 @@ export {
   coefficientOfVariation,
   deadExperts,
   gini,
+  imbalanceScore,
   maxOverMean,
   maxViolation,
   normalizedEntropy,
@@ -106,14 +108,25 @@ export { presets } from './model/presets.js'
 export { routerOf } from './model/router-of.js'
 export { normalQuantile } from './normal.js'
 export { type Draws, type Streams, streams } from './random.js'
+export { asRouter } from './router/as-router.js'
 // router: score → select → weigh
 export { type Assignment, balancedAssignment } from './router/assignment.js'
 export { baseLayer } from './router/base-layer.js'
 export { causalRouting } from './router/causal.js'
 export type { RouterConfig } from './router/config.js'
+export { type CosineWeights, cosineLogits, cosineRouter } from './router/cosine.js'
 export { type ExpertChoiceOptions, expertChoice } from './router/expert-choice.js'
+export { gshardTop2, gshardTop2Random, gshardTop2Sampled, type SecondChance } from './router/gshard.js'
+export { type HashTableOptions, hashRouter, moduloHashTable, randomHashTable } from './router/hash.js'
+export { jointNorm } from './router/joint-norm.js'
 export { linearRouter, routerLogits } from './router/linear.js'
+export { llama4 } from './router/llama4.js'
 export { maskPadding } from './router/logits.js'
+export { moge } from './router/moge.js'
+export { multiplicativeRouter } from './router/multiplicative.js'
+export { gumbelNoise, jitter, logitNoise } from './router/noise.js'
+export { type NoisyTopKOptions, noisyTopK } from './router/noisy-top-k.js'
+export { nullExperts } from './router/null-experts.js'
 export {
   type LinearPrecision,
   linearRouterInPrecision,
@@ -122,15 +135,23 @@ export {
 } from './router/precision.js'
 
 export type { Batch, Router, StepContext } from './router/protocol.js'
+export { forcedBias, randomRouting } from './router/random-routing.js'
 export { reluRouter } from './router/relu.js'
+export { type Recorded, replayRouter } from './router/replay.js'
+export { roundRobin } from './router/round-robin.js'
 export { route } from './router/route.js'
 export { routeAt } from './router/route-at.js'
 export { loadOf, type Routing } from './router/routing.js'
+export { onHidden, onLogits, onSelection, type RowStep } from './router/row-step.js'
 export { sinkhorn, sinkhornMatrix } from './router/sinkhorn.js'
+export { softcap } from './router/softcap.js'
 export { type SparseMixerOptions, sparseMixer, sparseMixerTraining } from './router/sparse-mixer.js'
+export { standardizeLogits } from './router/standardize.js'
+export { switchTop1 } from './router/switch.js'
 export { type TopAnyGate, topAny, topAnyEvaluation } from './router/top-any.js'
 export { topK } from './router/top-k.js'
 export { topP } from './router/top-p.js'
+export { identityWeights, type LongcatOptions, longcat, realExpertsPerToken } from './router/zero-experts.js'
 // simulate: time
 export { type ReplayedLayer, replayTrace } from './simulate/replay-trace.js'
 export { type ReplayedTraining, replayTraining } from './simulate/replay-training.js'

@@ -1,5 +1,6 @@
 import { demand } from '../errors.js'
 import { type RouterConfig, resolveRouter } from './config.js'
+import { hiddenOf, ofLayer } from './hidden.js'
 import type { Router } from './protocol.js'
 import { routeScored } from './route.js'
 
@@ -60,20 +61,9 @@ export function linearRouter(
   routeBy: typeof routeScored = routeScored,
 ): Router {
   const { numExperts } = resolveRouter(router)
-  return ({ hidden }, bias, { layer }) => {
-    const weight = weights instanceof Float32Array ? weights : weights[layer]
-    demand(
-      weight !== undefined,
-      'linearRouter: there must be a weight for every layer simulated',
-      `layer ${layer}`,
-      'Pass as many weights as layers, or a single one for all.',
-    )
-    demand(
-      hidden !== undefined,
-      'linearRouter: the workload must give hidden states',
-      hidden,
-      'Use a workload such as hiddenDomains or traceWorkload, or pass the router config itself.',
-    )
+  return (batch, bias, { layer }) => {
+    const weight = ofLayer(weights, layer, 'linearRouter')
+    const hidden = hiddenOf(batch, 'linearRouter')
     return routeBy(routerLogits(hidden, weight, numExperts), router, bias)
   }
 }

@@ -25,7 +25,7 @@ export function routeScored(
   router: RouterConfig,
   bias?: Float32Array,
   roundings: Roundings = {},
-): Routing {
+): Required<Routing> {
   const resolved = resolveRouter(router)
   const { numExperts, topK } = resolved
   demand(

@@ -2,6 +2,7 @@ import type { Balance } from '../balance/protocol.js'
 import type { CapacityPolicy } from '../capacity/protocol.js'
 import { demand, demandWhole } from '../errors.js'
 import { type Streams, streams } from '../random.js'
+import { biasUsed } from '../router/as-router.js'
 import type { RouterConfig } from '../router/config.js'
 import { resolveRouter } from '../router/config.js'
 import type { Batch, Router } from '../router/protocol.js'
@@ -84,9 +85,7 @@ function routeLogits({ logits }: Batch, bias: Float32Array, router: RouterConfig
     logits,
     'For hidden states, pass linearRouter(config, weights) as the router.',
   )
-  // Softmax after top-k takes no bias at all; a rule that leaves it at 0, such as noBalance, is not one.
-  const used = router.softmaxOrder === 'afterTopK' && bias.every((value) => value === 0) ? undefined : bias
-  return routeScored(logits, router, used)
+  return routeScored(logits, router, biasUsed(router, bias))
 }
 
 function countExperts({ tokens, logits }: Batch): number {

@@ -6,6 +6,7 @@ import {
   deadExperts,
   gini,
   globalMaxViolation,
+  imbalanceScore,
   layersOf,
   maxOverMean,
   maxViolation,
@@ -133,5 +134,14 @@ describe('figures of several layers', () => {
     expect(() => sumLoads([load, load.slice(1)])).toThrow(
       'sumLoads: every load must hold 8 counts, as the first',
     )
+  })
+})
+
+describe('imbalanceScore', () => {
+  test('is (largest − smallest) / tokens: 0 when equal, 1 when one has every token and another none', () => {
+    expect(imbalanceScore([30, 10, 20], 40)).toBe(0.5)
+    expect(imbalanceScore([8, 8], 16)).toBe(0)
+    expect(imbalanceScore([16, 0, 3], 16)).toBe(1)
+    expect(imbalanceScore([0, 0], 0)).toBe(0)
   })
 })

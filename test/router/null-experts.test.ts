@@ -1,0 +1,134 @@
+import {
+  InputError,
+  identityWeights,
+  jointNorm,
+  loadOf,
+  longcat,
+  nullExperts,
+  type RouterConfig,
+  realExpertsPerToken,
+  route,
+  sigmoid,
+  sumLoads,
+} from 'moesim'
+import { describe, expect, test } from 'vitest'
+import { normalRows, ofLogits, run } from './run.js'
+
+describe('nullExperts', () => {
+  const router: RouterConfig = { numExperts: 6, topK: 3, scoreFunction: 'softmax', normalize: true, scale: 1 }
+  const mixed = ofLogits(6, 0, Math.log(3), -9, -9, 2, -9) // experts 4 (null), 1, 0
+  const allNull = ofLogits(6, -9, -9, -9, 3, 2, 1)
+
+  test('weighs the real experts of a token as if it had chosen no others, and null experts with 0', () => {
+    const { experts, weights } = run(nullExperts(router, 3), mixed)
+    expect([...experts]).toEqual([4, 1, 0])
+    expect([...weights].map((weight) => weight.toFixed(6))).toEqual(['0.000000', '0.750000', '0.250000'])
+  })
+
+  test('a token of null experts only has weights of 0, not NaN', () => {
+    const routing = run(nullExperts(router, 3), allNull)
+    expect([...routing.experts]).toEqual([3, 4, 5])
+    expect([...routing.weights]).toEqual([0, 0, 0])
+    expect([...realExpertsPerToken(routing, 3)]).toEqual([0])
+  })
+
+  test('selects and counts like the plain router: null experts keep slot, load and bias', () => {
+    const logits = normalRows(60, 6)
+    const bias = Float32Array.of(0, 0, 0, 0.1, 0, 0)
+    const routing = run(nullExperts(router, 3), { tokens: 60, logits }, { bias })
+    expect(routing.experts).toEqual(route(logits, router, bias).experts)
+    expect(loadOf(routing).reduce((sum, count) => sum + count, 0)).toBe(180)
+    const real = realExpertsPerToken(routing, 3).reduce((sum, count) => sum + count, 0)
+    expect(real).toBe(
+      loadOf(routing)
+        .subarray(0, 3)
+        .reduce((sum, count) => sum + count, 0),
+    )
+  })
+
+  test('without null experts is the plain router, with softmax after top-k too', () => {
+    const logits = normalRows(20, 6)
+    for (const softmaxOrder of ['beforeTopK', 'afterTopK'] as const) {
+      const config = { ...router, softmaxOrder }
+      expect(run(nullExperts(config, 6), { tokens: 20, logits })).toEqual(route(logits, config))
+    }
+  })
+
+  test('with the zero expert last is the weighing of MoE++: its weight 0, the other raised to 1', () => {
+    const two = { ...router, topK: 2 }
+    const routing = run(nullExperts(two, 5), ofLogits(6, 0, 2, 0, 0, 0, 1))
+    expect([...routing.experts]).toEqual([1, 5])
+    expect([...routing.weights]).toEqual([1, 0])
+  })
+
+  test.each([0, 7, 2.5])('refuses %d real experts of 6', (numReal) => {
+    expect(() => nullExperts(router, numReal)).toThrow(InputError)
+  })
+})
+
+describe('zero-computation experts', () => {
+  const router = longcat({ numReal: 4, numZero: 2, topK: 3, scale: 6 })
+
+  test('are experts like all others: softmax over all slots, bias for selection, no normalising, scale', () => {
+    const logits = normalRows(40, 6)
+    const bias = Float32Array.of(0.1, 0, 0, 0, -0.1, 0)
+    const routing = route(logits, router, bias)
+    expect(routing.numExperts).toBe(6)
+    const all = route(logits, { ...router, topK: 6 })
+    const sums = Array.from({ length: 40 }, (_, t) =>
+      all.weights.subarray(6 * t, 6 * t + 6).reduce((a, b) => a + b, 0),
+    )
+    for (const sum of sums) expect(sum).toBeCloseTo(6, 4)
+  })
+
+  test('what a token computes and what its input is multiplied by, by hand', () => {
+    const routing = route(Float32Array.of(0, 9, 0, 0, 8, 7, 3, 2, 1, 0, -9, -9), router)
+    expect([...routing.experts]).toEqual([1, 4, 5, 0, 1, 2])
+    expect([...realExpertsPerToken(routing, 4)]).toEqual([1, 3])
+    const [first, second] = identityWeights(routing, 4)
+    expect(first).toBeCloseTo(routing.weights[1] + routing.weights[2], 6)
+    expect(second).toBe(0)
+  })
+
+  test('empty slots are neither real nor identity', () => {
+    const masked = -Infinity
+    const routing = route(Float32Array.of(1, masked, masked, masked, masked, masked), router)
+    expect([...realExpertsPerToken(routing, 4)]).toEqual([1])
+    expect([...identityWeights(routing, 4)]).toEqual([0])
+  })
+})
+
+describe('jointNorm', () => {
+  const router: RouterConfig = { numExperts: 4, topK: 2, scoreFunction: 'sigmoid', normalize: true, scale: 3 }
+
+  test('normalises the sigmoids of chosen and shared experts together: sigmoid over the sum of sigmoids', () => {
+    const routing = run(jointNorm(router, 2), ofLogits(6, 0, 2, 1, -1, 0.5, -3))
+    expect(routing).toMatchObject({ tokens: 1, topK: 4, numExperts: 6 })
+    expect([...routing.experts]).toEqual([1, 2, 4, 5])
+    const scores = [2, 1, 0.5, -3].map(sigmoid)
+    const total = scores.reduce((sum, score) => sum + score, 0)
+    routing.weights.forEach((weight, slot) => expect(weight).toBeCloseTo((3 * scores[slot]) / total, 6))
+  })
+
+  test('selects among the routed by score + bias, and always the shared, whatever their bias', () => {
+    const bias = Float32Array.of(2, 0, 0, 0, -9, -9)
+    const routing = run(jointNorm(router, 2), ofLogits(6, 0, 2, 1, -1, 9, -9, 5, 5, 5, 5, -9, 9), { bias })
+    expect([...routing.experts]).toEqual([0, 1, 4, 5, 0, 1, 4, 5])
+    expect([...sumLoads([loadOf(routing)])].slice(4)).toEqual([2, 2])
+  })
+
+  test('keeps the groups of the routed experts', () => {
+    const grouped = { ...router, numGroups: 2, topGroups: 1, groupScoreTop: 1 }
+    expect([...run(jointNorm(grouped, 1), ofLogits(5, 3, 0, 2, 2, 1)).experts]).toEqual([0, 1, 4])
+  })
+
+  test('refuses another score function, no normalising and no shared experts', () => {
+    expect(() => jointNorm({ ...router, scoreFunction: 'softmax' }, 1)).toThrow(
+      'jointNorm: the router must normalise',
+    )
+    expect(() => jointNorm({ ...router, normalize: false }, 1)).toThrow(
+      'jointNorm: the router must normalise',
+    )
+    expect(() => jointNorm(router, 0)).toThrow('jointNorm: numShared')
+  })
+})
