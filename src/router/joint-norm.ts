@@ -46,8 +46,11 @@ export function jointNorm(router: RouterConfig, numShared: number): Router {
       routed.set(logits.subarray(token * all, token * all + numExperts), token * numExperts)
     const chosen = route(routed, router, bias.slice(0, numExperts)).experts
     const experts = Int32Array.from({ length: batch.tokens * slots }, (_, i) => {
+      const token = Math.floor(i / slots)
       const slot = i % slots
-      return slot < topK ? chosen[Math.floor(i / slots) * topK + slot] : numExperts + slot - topK
+      if (slot < topK) return chosen[token * topK + slot]
+      const shared = numExperts + slot - topK
+      return logits[token * all + shared] === Number.NEGATIVE_INFINITY ? -1 : shared // −∞: padding
     })
     return routeAt(logits, experts, together)
   }

@@ -1,12 +1,13 @@
 import { demand } from '../errors.js'
 import { biasUsed } from './as-router.js'
 import { type RouterConfig, resolveRouter } from './config.js'
+import { logitsOf } from './logits.js'
 import type { Router } from './protocol.js'
 import { routeScored } from './route.js'
 
 /**
- * Forced balance by chance: every logit is replaced by a draw of N(0, 1), whatever the tokens are, and routed as usual.
- * Without a bias, each set of experts has the same chance, so that the load is that of pure chance.
+ * Forced balance by chance: every logit is replaced by a draw of N(0, 1), whatever the tokens are, and routed as usual;
+ * only −∞, a masked expert, stays. Without a bias each set of experts has the same chance: the load is pure chance's.
  *
  * Source: Megatron-LM `moe-router-force-load-balancing`. vLLM's simulated uniform routing draws with replacement: a
  * token may name an expert twice there, which no routing here can hold.
@@ -30,7 +31,9 @@ export function forcedBias(router: RouterConfig, std: number): Router {
     std,
     'Use 0.5 for a clear imbalance.',
   )
-  return ({ tokens }, bias, { random, layer, step }) => {
+  return (batch, bias, { random, layer, step }) => {
+    const { tokens } = batch
+    const given = batch.logits && logitsOf(batch, numExperts, 'forcedBias')
     const offsets = new Float64Array(numExperts)
     random('forced/bias', layer).at(0).normals(offsets)
     const draws = random('forced/logits', layer, step)
@@ -38,7 +41,10 @@ export function forcedBias(router: RouterConfig, std: number): Router {
     const noise = new Float64Array(numExperts)
     for (let token = 0; token < tokens; token++) {
       draws.at(token).normals(noise)
-      for (let e = 0; e < numExperts; e++) logits[token * numExperts + e] = noise[e] + std * offsets[e]
+      for (let e = 0; e < numExperts; e++) {
+        const i = token * numExperts + e
+        logits[i] = given?.[i] === Number.NEGATIVE_INFINITY ? given[i] : noise[e] + std * offsets[e]
+      }
     }
     return routeScored(logits, router, biasUsed(router, bias))
   }

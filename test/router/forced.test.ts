@@ -3,6 +3,7 @@ import {
   forcedBias,
   InputError,
   loadOf,
+  maskPadding,
   maxViolation,
   type RouterConfig,
   randomRouting,
@@ -57,6 +58,15 @@ describe('randomRouting', () => {
     expect(run(randomRouting(router), { tokens: 5 }).experts).toEqual(draw({}).experts.slice(0, 15))
     const bias = Float32Array.of(2, 0, 0, 0, 0, 0, 0, 0)
     expect(loadOf(draw({ bias }))[0]).toBe(20)
+  })
+
+  test('keeps masked experts masked, so that padding goes nowhere', () => {
+    const logits = maskPadding(new Float32Array(24), [1, 0, 1])
+    logits[5] = -Infinity
+    const rows = rowsOf(run(randomRouting({ ...router, topK: 7 }), { tokens: 3, logits }))
+    expect(rows[0]).not.toContain(5)
+    expect(rows[1]).toEqual(new Array(7).fill(-1))
+    expect(rows[2]).not.toContain(-1)
   })
 
   test('takes softmax after top-k, with no bias moved', () => {

@@ -3,6 +3,7 @@ import {
   hashRouter,
   InputError,
   loadOf,
+  maskPadding,
   moduloHashTable,
   type RouterConfig,
   randomHashTable,
@@ -44,6 +45,14 @@ describe('hashRouter', () => {
   test('weighs the experts of a batch without logits equally', () => {
     const { weights } = run(hashRouter({ ...router, scale: 1 }, table), { tokens: 5, tokenIds })
     expect([...weights]).toEqual(new Array(15).fill(Math.fround(1 / 3)))
+  })
+
+  test('leaves padding, and any other masked expert, without', () => {
+    const logits = maskPadding(new Float32Array(40), [1, 0, 1, 1, 1])
+    logits[2 * 8 + 7] = -Infinity
+    const { experts, weights } = run(hashRouter(router, table), { tokens: 5, tokenIds, logits })
+    expect([...experts.subarray(0, 9)]).toEqual([0, 1, 2, -1, -1, -1, 6, -1, 0])
+    expect([...weights.subarray(3, 9)]).toEqual([0, 0, 0, 1.25, 0, 1.25])
   })
 
   test('takes a batch of no tokens', () => {

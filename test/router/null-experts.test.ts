@@ -4,6 +4,7 @@ import {
   jointNorm,
   loadOf,
   longcat,
+  maskPadding,
   nullExperts,
   type RouterConfig,
   realExpertsPerToken,
@@ -115,6 +116,11 @@ describe('jointNorm', () => {
     const routing = run(jointNorm(router, 2), ofLogits(6, 0, 2, 1, -1, 9, -9, 5, 5, 5, 5, -9, 9), { bias })
     expect([...routing.experts]).toEqual([0, 1, 4, 5, 0, 1, 4, 5])
     expect([...sumLoads([loadOf(routing)])].slice(4)).toEqual([2, 2])
+  })
+
+  test('gives padding no expert, shared or not', () => {
+    const logits = maskPadding(new Float32Array(10), [0, 1])
+    expect([...run(jointNorm(router, 1), { tokens: 2, logits }).experts]).toEqual([-1, -1, -1, 0, 1, 4])
   })
 
   test('keeps the groups of the routed experts', () => {
