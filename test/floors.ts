@@ -126,6 +126,8 @@ function checkImport(
     if (edges.includes(to)) say(`imports ${specifier}; edges have entries of their own`)
   } else if (to === 'index') {
     if (!isEdge) say('imports the index, which stands above it')
+  } else if (isEdge && !edges.includes(to)) {
+    say(`imports ${specifier}; edges take the core from the index, as users do`)
   } else if (floors.indexOf(to) > floors.indexOf(from)) {
     say(`imports ${specifier}; ${to} stands above ${from}`)
   }

@@ -1,6 +1,5 @@
-import { cumulative, dirichlet, logGamma, pick, shuffle, streams, zipf } from 'moesim'
+import { cumulative, dirichlet, logGamma, pick, shuffle, streams, threefry, zipf } from 'moesim'
 import { describe, expect, test } from 'vitest'
-import { threefry } from '../dist/threefry.js'
 
 const words = (text: string): number[] => text.split(' ').map((hex) => Number.parseInt(hex, 16))
 

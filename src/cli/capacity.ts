@@ -1,10 +1,16 @@
-import { applyCapacity } from '../capacity/apply.js'
-import { batchPrioritizedOrder, choiceMajorOrder, probabilityOrder, randomOrder } from '../capacity/order.js'
-import type { CapacityPolicy, RoutingSizes } from '../capacity/protocol.js'
-import { megatronCapacity } from '../capacity/rules.js'
-import { demand } from '../errors.js'
-import type { StepContext } from '../router/protocol.js'
-import type { Routing } from '../router/routing.js'
+import {
+  applyCapacity,
+  batchPrioritizedOrder,
+  type CapacityPolicy,
+  choiceMajorOrder,
+  demand,
+  megatronCapacity,
+  probabilityOrder,
+  type Routing,
+  type RoutingSizes,
+  randomOrder,
+  type StepContext,
+} from '../index.js'
 import { type Given, oneOf, real } from './given.js'
 
 /** A capacity that was asked for. */

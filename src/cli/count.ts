@@ -1,5 +1,5 @@
 import type { Command } from 'commander'
-import { countParameters, type ParameterCount } from '../model/parameters.js'
+import { countParameters, type ParameterCount } from '../index.js'
 import { exitCode, type Io } from './io.js'
 import { defaultPreset, presetOf } from './preset.js'
 import { grouped, percent, table } from './table.js'

@@ -1,5 +1,4 @@
-import { expectedDropShare } from '../capacity/expected-drops.js'
-import type { StepReport } from '../simulate/report.js'
+import { expectedDropShare, type StepReport } from '../index.js'
 import type { Plan } from './plan.js'
 import { percent } from './table.js'
 

@@ -1,4 +1,4 @@
-import { demand } from '../errors.js'
+import { demand } from '../index.js'
 
 /**
  * Options as they were typed, by their camel-case names; what was not typed is absent. They are read in one place,

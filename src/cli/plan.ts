@@ -1,18 +1,24 @@
 import { basename } from 'node:path'
-import { biasBalance } from '../balance/bias.js'
-import { type Balance, noBalance } from '../balance/protocol.js'
-import { demand } from '../errors.js'
-import { routerOf } from '../model/router-of.js'
+import {
+  type Balance,
+  biasBalance,
+  demand,
+  domains,
+  gaussian,
+  noBalance,
+  type RouterConfig,
+  readTrace,
+  resolveRouter,
+  routerLogits,
+  routerOf,
+  type Snapshot,
+  type StepReport,
+  simulate,
+  type Trace,
+  traceWorkload,
+  type Workload,
+} from '../index.js'
 import { readBytes } from '../node/files.js'
-import { type RouterConfig, resolveRouter } from '../router/config.js'
-import { routerLogits } from '../router/linear.js'
-import type { StepReport } from '../simulate/report.js'
-import { simulate } from '../simulate/simulate.js'
-import type { Snapshot } from '../simulate/snapshot.js'
-import { domains } from '../workload/domains.js'
-import { gaussian } from '../workload/gaussian.js'
-import type { Workload } from '../workload/protocol.js'
-import { readTrace, type Trace, traceWorkload } from '../workload/trace.js'
 import { capacityOf } from './capacity.js'
 import { flag, type Given, oneOf, real, whole } from './given.js'
 import { defaultPreset, presetOf } from './preset.js'

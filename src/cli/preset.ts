@@ -1,7 +1,4 @@
-import { InputError } from '../errors.js'
-import type { ModelConfig } from '../model/config.js'
-import { presets } from '../model/presets.js'
-import { didYouMean } from '../suggest.js'
+import { didYouMean, InputError, type ModelConfig, presets } from '../index.js'
 
 export const defaultPreset = 'nemotron-3-nano-30b-a3b'
 

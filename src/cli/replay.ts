@@ -1,11 +1,13 @@
 import type { Command } from 'commander'
-import { InputError } from '../errors.js'
-import { readSafetensors } from '../formats/safetensors.js'
+import {
+  InputError,
+  readSafetensors,
+  readTrace,
+  readTrainingLoad,
+  replayTrace,
+  replayTraining,
+} from '../index.js'
 import { readBytes } from '../node/files.js'
-import { replayTrace } from '../simulate/replay-trace.js'
-import { replayTraining } from '../simulate/replay-training.js'
-import { readTrace } from '../workload/trace.js'
-import { readTrainingLoad } from '../workload/training-load.js'
 import { exitCode, type Io } from './io.js'
 import { agrees, describeTrace, traceToJson } from './replayed-trace.js'
 import { describeTraining, trainingToJson } from './replayed-training.js'

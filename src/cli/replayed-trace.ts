@@ -1,6 +1,4 @@
-import { expectedMaxViolation } from '../metrics/chance.js'
-import type { ReplayedLayer } from '../simulate/replay-trace.js'
-import type { Trace } from '../workload/trace.js'
+import { expectedMaxViolation, type ReplayedLayer, type Trace } from '../index.js'
 import { type Canvas, heatMap, legend } from './heatmap.js'
 import { count, percent, table } from './table.js'
 

@@ -1,8 +1,11 @@
-import { expectedMaxViolation } from '../metrics/chance.js'
-import { layersOf, sumLoads } from '../metrics/layers.js'
-import { maxViolation } from '../metrics/load.js'
-import type { ReplayedTraining } from '../simulate/replay-training.js'
-import type { TrainingLoad } from '../workload/training-load.js'
+import {
+  expectedMaxViolation,
+  layersOf,
+  maxViolation,
+  type ReplayedTraining,
+  sumLoads,
+  type TrainingLoad,
+} from '../index.js'
 import type { Canvas } from './heatmap.js'
 import { sparkline } from './sparkline.js'
 import { count, table } from './table.js'

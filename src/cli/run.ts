@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { Command, CommanderError } from 'commander'
-import { InputError } from '../errors.js'
+import { InputError } from '../index.js'
 import { addCount } from './count.js'
 import { exitCode, type Io } from './io.js'
 import { addReplay } from './replay.js'

@@ -2,7 +2,7 @@ import { resolve } from 'node:path'
 import { setImmediate } from 'node:timers/promises'
 import type { Command } from 'commander'
 import * as v from 'valibot'
-import { demand } from '../errors.js'
+import { demand, reportToJson, type Snapshot } from '../index.js'
 import { quoted } from '../node/files.js'
 import { progress } from '../node/progress.js'
 import {
@@ -12,8 +12,6 @@ import {
   savedState,
   snapshotPath,
 } from '../node/recording.js'
-import { reportToJson } from '../simulate/report.js'
-import type { Snapshot } from '../simulate/snapshot.js'
 import { flag, type Given } from './given.js'
 import { exitCode, type Io, terminalOf } from './io.js'
 import { type Plan, planSimulation } from './plan.js'

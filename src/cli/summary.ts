@@ -1,7 +1,11 @@
-import { chanceOf } from '../metrics/chance.js'
-import { globalMaxViolation, layersOf, sumLoads } from '../metrics/layers.js'
-import type { BalanceFigures } from '../metrics/load.js'
-import type { StepReport } from '../simulate/report.js'
+import {
+  type BalanceFigures,
+  chanceOf,
+  globalMaxViolation,
+  layersOf,
+  type StepReport,
+  sumLoads,
+} from '../index.js'
 import { type Drops, describeDrops, dropsOf, expectedDrops, type Refused } from './drops.js'
 import { type Canvas, heatMap, legend } from './heatmap.js'
 import type { Plan } from './plan.js'

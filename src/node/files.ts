@@ -1,5 +1,5 @@
 import { readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
-import { InputError } from '../errors.js'
+import { InputError } from '../index.js'
 
 /** The bytes of a file. Throws an InputError that says why they cannot be had. */
 export function readBytes(path: string): Uint8Array {

@@ -8,7 +8,7 @@ import {
   truncateSync,
   writeFileSync,
 } from 'node:fs'
-import { demand, InputError } from '../errors.js'
+import { demand, InputError } from '../index.js'
 import { quoted, readBytes, refusing, writeAtomically } from './files.js'
 
 /** A file of JSON lines, one a step, with a snapshot beside it for as long as the run is not complete. */
