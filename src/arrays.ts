@@ -14,3 +14,6 @@ export function concatenate<A extends Int32Array | Float32Array>(parts: readonly
 export function addTo(sum: Int32Array, more: Int32Array): void {
   for (let i = 0; i < sum.length; i++) sum[i] += more[i]
 }
+
+/** 0 − x for each value, so that 0 stays 0. */
+export const negative = (values: Float32Array): Float32Array => values.map((value) => 0 - value)

@@ -1,0 +1,26 @@
+import { demand } from '../errors.js'
+import type { Seen } from './protocol.js'
+
+/** What a rule that looks at scores cannot do without. Throws an InputError where the router has not told them. */
+export function demandSeen(who: string, seen: Seen | undefined): Seen {
+  demand(
+    seen !== undefined,
+    `${who}: the router must tell the scores that it selected from`,
+    seen,
+    'Use a router config, linearRouter or biasedLogitRouter, or return `scores` with your routing.',
+  )
+  const { routing, scores } = seen
+  demand(
+    scores.length === routing.tokens * routing.numExperts,
+    `${who}: scores must hold ${routing.tokens} tokens × ${routing.numExperts} experts`,
+    scores,
+    'Give the scores of all tokens of the routing.',
+  )
+  demand(
+    routing.topK < routing.numExperts,
+    `${who}: topK must be below numExperts = ${routing.numExperts}`,
+    routing.topK,
+    'Where every token goes to every expert there is nothing to balance: use noBalance.',
+  )
+  return seen
+}
