@@ -4,8 +4,17 @@
 export { concatenate } from './arrays.js'
 // balance: load → next bias
 export { type BiasBalanceOptions, type BiasState, biasBalance } from './balance/bias.js'
+export { type BipState, bipBalance } from './balance/bip.js'
+export {
+  type HistogramQuantileOptions,
+  type HistogramQuantileState,
+  histogramQuantileBalance,
+} from './balance/histogram-quantile.js'
 export { type LongcatBalanceOptions, longcatBalance } from './balance/longcat.js'
+export { multiplicativeBalance } from './balance/multiplicative.js'
 export { type Balance, noBalance, type Schedule, type Seen } from './balance/protocol.js'
+export { type QuantileOptions, type QuantileState, quantileBalance } from './balance/quantile.js'
+export { type RankPenaltyOptions, type RankPenaltyState, rankPenaltyBalance } from './balance/rank-penalty.js'
 export {
   reluRegularizer,
   type SparsityController,
@@ -13,6 +22,14 @@ export {
   sparsityController,
   sparsityOf,
 } from './balance/relu-sparsity.js'
+export {
+  cosineSchedule,
+  linearSchedule,
+  piecewiseSchedule,
+  type Ramp,
+  wsdSchedule,
+} from './balance/schedules.js'
+export { type SmebuOptions, type SmebuState, smebuBalance } from './balance/smebu.js'
 // capacity: what the experts take
 export { applyCapacity, type CapacityOptions } from './capacity/apply.js'
 export { type Dispatch, dispatchOrder } from './capacity/dispatch.js'
@@ -112,6 +129,8 @@ export { asRouter } from './router/as-router.js'
 // router: score → select → weigh
 export { type Assignment, balancedAssignment } from './router/assignment.js'
 export { baseLayer } from './router/base-layer.js'
+export { biasedLogitRouter } from './router/biased-logit.js'
+export { type BipOptions, bipRouter } from './router/bip.js'
 export { causalRouting } from './router/causal.js'
 export { type ResolvedRouter, type RouterConfig, resolveRouter } from './router/config.js'
 export { type CosineWeights, cosineLogits, cosineRouter } from './router/cosine.js'

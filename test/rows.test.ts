@@ -5,7 +5,7 @@ import { describe, expect, test } from 'vitest'
 /** Rows of the tables in test/README.md: number, method, function, source, test. */
 const rows = readFileSync(new URL('README.md', import.meta.url), 'utf8')
   .split('\n')
-  .filter((line) => /^\| \d+ \|/.test(line))
+  .filter((line) => /^\| (\d+|–) \|/.test(line))
   .map((line) =>
     line
       .split('|')

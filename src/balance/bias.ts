@@ -1,5 +1,7 @@
 import { demand } from '../errors.js'
+import { center as subtractMean } from './center.js'
 import type { Balance, Schedule } from './protocol.js'
+import { demandRate, rateAt } from './rate.js'
 
 export interface BiasBalanceOptions {
   /** u, the size of an update: 1e-3 in DeepSeek-V3, Nemotron 3 and nearly everywhere. A schedule gets the updates so far. */
@@ -36,9 +38,9 @@ export function biasBalance(options: BiasBalanceOptions): Balance<BiasState> {
   return {
     init: (numExperts) => ({ bias: new Float32Array(numExperts), updates: 0 }),
     update({ bias, updates }, load) {
-      const size = Math.fround(typeof rate === 'function' ? rate(updates) : rate)
+      const size = rateAt(rate, updates)
       const steps = errorsOf(load).map((error) => Math.fround(size * error))
-      if (center) centre(steps)
+      if (center) subtractMean(steps)
       return { bias: bias.map((value, e) => value + steps[e]), updates: updates + 1 }
     },
     bias: (state) => state.bias,
@@ -59,24 +61,10 @@ function shortfalls(load: Int32Array, unit: BiasBalanceOptions['unit']): Float64
   return Float64Array.from(load, (count) => (total === 0 ? 0 : (mean - count) / measure))
 }
 
-function centre(steps: Float64Array): void {
-  const mean = Math.fround(sum(steps) / steps.length)
-  for (let e = 0; e < steps.length; e++) steps[e] = Math.fround(steps[e] - mean)
-}
-
-const sum = (values: Int32Array | Float64Array): number => {
-  let total = 0
-  for (const value of values) total += value
-  return total
-}
+const sum = (load: Int32Array): number => load.reduce((total, count) => total + count, 0)
 
 function checkOptions({ rate, rule = 'sign', unit }: BiasBalanceOptions): void {
-  demand(
-    typeof rate === 'function' || Number.isFinite(rate),
-    'biasBalance: rate must be a finite number or a schedule',
-    rate,
-    'Use 1e-3, or a function of the number of updates so far.',
-  )
+  demandRate('biasBalance', rate)
   demand(
     rule === 'sign' || rule === 'proportional',
     "biasBalance: rule must be 'sign' or 'proportional'",

@@ -1,9 +1,10 @@
 import { demand, demandWhole } from '../errors.js'
 import type { BiasState } from './bias.js'
 import type { Balance, Schedule } from './protocol.js'
+import { demandRate, rateAt } from './rate.js'
 
 export interface LongcatBalanceOptions {
-  /** μ, the size of an update. A schedule gets the updates so far. */
+  /** μ, the size of an update, in bias per share of all assignments. A schedule gets the updates so far. */
   readonly rate: number | Schedule
   /** N, the experts that compute: those before the zero-computation experts. */
   readonly numReal: number
@@ -23,12 +24,7 @@ export interface LongcatBalanceOptions {
  */
 export function longcatBalance(options: LongcatBalanceOptions): Balance<BiasState> {
   const { rate, numReal, topK, realPerToken } = options
-  demand(
-    typeof rate === 'function' || Number.isFinite(rate),
-    'longcatBalance: rate must be a finite number or a schedule',
-    rate,
-    'Its unit is bias per share of all assignments.',
-  )
+  demandRate('longcatBalance', rate)
   demandWhole('longcatBalance: numReal', numReal, 1, 1 << 20, 'It is the number of experts that compute.')
   demandWhole('longcatBalance: topK', topK, 1, 1 << 20, 'It is the number of experts a token chooses.')
   demand(
@@ -49,7 +45,7 @@ export function longcatBalance(options: LongcatBalanceOptions): Balance<BiasStat
       return { bias: new Float32Array(numExperts), updates: 0 }
     },
     update({ bias, updates }, load) {
-      const size = Math.fround(typeof rate === 'function' ? rate(updates) : rate)
+      const size = rateAt(rate, updates)
       const total = load.reduce((sum, count) => sum + count, 0)
       const moved = bias.map((value, e) =>
         e < numReal && total > 0 ? value + Math.fround(size * (target - load[e] / total)) : value,
