@@ -1,5 +1,5 @@
 import fc from 'fast-check'
-import { expertChoice, InputError, loadOf, maskPadding } from 'moesim'
+import { expertChoice, gaussian, InputError, loadOf, maskPadding, noBalance, simulate } from 'moesim'
 import { describe, expect, test } from 'vitest'
 import { golden } from '../golden.js'
 import { chosen, denseWeights, routeBy } from './context.js'
@@ -59,6 +59,20 @@ describe('expert choice', () => {
         }
       }),
     )
+  })
+
+  test('is a router for a simulation like any other, and its load is always in balance', () => {
+    const reports = simulate({
+      router: expertChoice({ numExperts: 8, capacity: flaxformer }),
+      balance: noBalance,
+      workload: gaussian({ numExperts: 8, skew: 2 }),
+      tokensPerStep: 64,
+      steps: 2,
+    })
+    for (const { load, maxViolation } of reports) {
+      expect([...load]).toEqual(new Array(8).fill(16))
+      expect(maxViolation).toBe(0)
+    }
   })
 
   test('takes the earlier of tokens that want an expert equally, and a capacity above the tokens takes all', () => {
