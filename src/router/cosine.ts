@@ -6,6 +6,7 @@ import { hiddenOf, ofLayer } from './hidden.js'
 import { routerLogits } from './linear.js'
 import type { Router } from './protocol.js'
 import { routeScored } from './route.js'
+import { unitRows } from './unit-rows.js'
 
 /** The learned weights of a cosine router. P is the width of the projection, 256 in Tutel. */
 export interface CosineWeights {
@@ -56,16 +57,4 @@ export function cosineRouter(
     const logits = cosineLogits(hidden, ofLayer(weights, layer, 'cosineRouter'), numExperts)
     return routeScored(logits, router, biasUsed(router, bias))
   }
-}
-
-/** Each row of `width` divided by its length. */
-function unitRows(rows: Float32Array, width: number): Float32Array {
-  const units = new Float32Array(rows.length)
-  for (let row = 0; row < rows.length; row += width) {
-    let squares = 0
-    for (let i = row; i < row + width; i++) squares += rows[i] * rows[i]
-    const length = Math.max(Math.sqrt(squares), 1e-12)
-    for (let i = row; i < row + width; i++) units[i] = rows[i] / length
-  }
-  return units
 }

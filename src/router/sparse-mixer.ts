@@ -1,5 +1,5 @@
+import { gumbel } from '../distributions.js'
 import { demand, demandWhole } from '../errors.js'
-import { log } from '../math.js'
 import type { Draws } from '../random.js'
 import { logitsOf } from './logits.js'
 import type { Router } from './protocol.js'
@@ -27,11 +27,11 @@ export function sparseMixer(options: SparseMixerOptions): Router {
 /**
  * The same as in training: each of the two is drawn with its softmax probability, and a weight counts a third unless
  * the expert is the best or a draw in four fails, which makes the gradient estimate third-order (Heun). Draws come from
- * the stream 'noise'; the weights of the forward pass are simulated, the gradient is not.
+ * the stream 'noise/sparse-mixer'; the weights of the forward pass are simulated, the gradient is not.
  */
 export function sparseMixerTraining(options: SparseMixerOptions): Router {
   return mixTwice('sparseMixerTraining', options, (close, draws) => {
-    const expert = best(close.map((logit) => logit - log(exponential(draws))))
+    const expert = best(close.map((logit) => logit + gumbel(draws)))
     const whole = expert === best(close) || draws.uniform() > 0.75
     return { expert, factor: whole ? 1 : 0.3333 }
   })
@@ -51,7 +51,7 @@ function mixTwice(who: string, { numExperts, jitter }: SparseMixerOptions, pick:
   return (batch, _, { random, layer, step }) => {
     const logits = logitsOf(batch, numExperts, who)
     refuseUnordered(logits, numExperts, who)
-    const draws = random('noise', layer, step)
+    const draws = random('noise/sparse-mixer', layer, step)
     const { tokens } = batch
     const experts = new Int32Array(tokens * 2)
     const weights = new Float32Array(tokens * 2)
@@ -86,5 +86,3 @@ function best(values: Float32Array): number {
   selectBest(values, 0, values.length, new Float32Array(1), chosen, 0)
   return chosen[0]
 }
-
-const exponential = (draws: Draws): number => -log(1 - draws.uniform())
