@@ -1,7 +1,8 @@
+import { demand } from './errors.js'
 import { exp, log } from './math.js'
 import type { Draws } from './random.js'
 
-/** Running sums of non-negative weights, scaled to end at 1: what `pick` searches. Weights must not all be 0. */
+/** Running sums of non-negative weights, scaled to end at 1: what `pick` searches. Throws an InputError if they sum to 0 or not at all. */
 export function cumulative(weights: ArrayLike<number>): Float64Array {
   const sums = new Float64Array(weights.length)
   let total = 0
@@ -9,6 +10,13 @@ export function cumulative(weights: ArrayLike<number>): Float64Array {
     total += weights[i]
     sums[i] = total
   }
+  const holds = total > 0 && total < Infinity
+  demand(
+    holds,
+    'cumulative: the sum of the weights must be a finite number above 0',
+    total,
+    'Give some a weight.',
+  )
   for (let i = 0; i < sums.length; i++) sums[i] /= total
   return sums
 }
@@ -35,9 +43,11 @@ export function zipf(n: number, exponent: number): Float64Array {
 
 /**
  * The logarithm of a gamma draw with the given shape > 0 and scale 1; the logarithm, because a draw of a small
- * shape is often too small for a float. Marsaglia and Tsang, ACM TOMS 26 (2000) 363.
+ * shape is often too small for a float. Marsaglia and Tsang, ACM TOMS 26 (2000) 363. Throws an InputError on any other shape.
  */
 export function logGamma(draws: Draws, shape: number): number {
+  const holds = shape > 0 && shape < Infinity
+  demand(holds, 'logGamma: shape must be a finite number above 0', shape, 'Use 1 for an exponential draw.')
   if (shape < 1) return log(1 - draws.uniform()) / shape + logGamma(draws, shape + 1)
   const d = shape - 1 / 3
   const c = 1 / Math.sqrt(9 * d)

@@ -179,3 +179,12 @@ describe('distributions', () => {
     expect(chiSquare).toBeLessThan(58.6) // 23 degrees of freedom, one chance in 20,000
   })
 })
+
+test('samplers refuse what has no distribution, instead of drawing for ever', () => {
+  const draws = streams(0)('refusals')
+  for (const shape of [0, -1, Number.NaN, Infinity])
+    expect(() => logGamma(draws, shape)).toThrow('logGamma: shape must be a finite number above 0')
+  expect(() => dirichlet(draws, [1, -1])).toThrow('logGamma: shape')
+  for (const weights of [[], [0, 0], [1, Number.NaN], [Infinity]])
+    expect(() => cumulative(weights)).toThrow('the sum of the weights must be a finite number above 0')
+})

@@ -10,7 +10,7 @@ export function logitsOf({ logits, tokens }: Batch, numExperts: number, who: str
     logits !== undefined,
     `${who}: the batch must have logits`,
     logits,
-    'Make them of hidden states with routerLogits, or use a workload that gives them.',
+    'Use a workload that gives them, or linearRouter for hidden states.',
   )
   demand(
     logits.length === tokens * numExperts,

@@ -1,3 +1,4 @@
+import { demand } from '../errors.js'
 import { reportOf, type StepReport } from './report.js'
 import { checkSnapshot, decode, encode, type Snapshot } from './snapshot.js'
 import { type Setup, start, type World } from './start.js'
@@ -43,8 +44,22 @@ function snapshotOf<State>(world: World<State>, { step, balances }: SimulationSt
 function resume<State>(world: World<State>, from: Snapshot): SimulationState<State> {
   checkSnapshot(from, world.layers, world.numExperts)
   const balances = from.balances.map((state) => decode(state) as State)
+  for (const state of balances) checkState(world, state)
   const lastUpdate = from.step - (from.step % world.updateEvery)
   let state: SimulationState<State> = { step: lastUpdate, balances, pending: nothingPending(world) }
   while (state.step < from.step) state = step(world, state).state
   return state
+}
+
+/** A state that the rule cannot read, or reads as something else than a bias, was saved by another rule. */
+function checkState<State>({ balance, numExperts }: World<State>, state: State): void {
+  let bias: unknown
+  try {
+    bias = balance.bias(state)
+  } catch {
+    bias = undefined
+  }
+  const holds = bias instanceof Float32Array && bias.length === numExperts
+  const rule = 'simulate: from must hold states of the balance rule that goes on with it'
+  demand(holds, rule, state, 'Resume with the setup that made it.')
 }

@@ -2,12 +2,10 @@ import type { Balance } from '../balance/protocol.js'
 import type { CapacityPolicy } from '../capacity/protocol.js'
 import { demand, demandWhole } from '../errors.js'
 import { type Streams, streams } from '../random.js'
-import { biasUsed } from '../router/as-router.js'
+import { asRouter } from '../router/as-router.js'
 import type { RouterConfig } from '../router/config.js'
 import { resolveRouter } from '../router/config.js'
 import type { Batch, Router } from '../router/protocol.js'
-import { routeScored } from '../router/route.js'
-import type { Routing } from '../router/routing.js'
 import type { Workload } from '../workload/protocol.js'
 import type { Snapshot } from './snapshot.js'
 
@@ -61,13 +59,11 @@ export function start<State>(setup: Setup<State>): World<State> {
   }
   const random = streams(seed)
   const world = { balance, workload, random, tokensPerStep, layers, updateEvery }
-  if (typeof router === 'function') {
-    const numExperts =
-      setup.numExperts ?? countExperts(workload({ step: 0, layer: 0, tokens: tokensPerStep, random }))
-    return { ...world, numExperts, route: bounded(router, capacity) }
-  }
-  const { numExperts } = resolveRouter(router)
-  return { ...world, numExperts, route: bounded((batch, bias) => routeLogits(batch, bias, router), capacity) }
+  const numExperts =
+    typeof router !== 'function'
+      ? resolveRouter(router).numExperts
+      : (setup.numExperts ?? countExperts(workload({ step: 0, layer: 0, tokens: tokensPerStep, random })))
+  return { ...world, numExperts, route: bounded(asRouter(router), capacity) }
 }
 
 const dropless: CapacityPolicy = (routing) => routing
@@ -77,16 +73,6 @@ const bounded =
   (router: Router, capacity: CapacityPolicy): Router =>
   (batch, bias, context) =>
     capacity(router(batch, bias, context), context)
-
-function routeLogits({ logits }: Batch, bias: Float32Array, router: RouterConfig): Routing {
-  demand(
-    logits !== undefined,
-    'simulate: with a router config, the workload must give logits',
-    logits,
-    'For hidden states, pass linearRouter(config, weights) as the router.',
-  )
-  return routeScored(logits, router, biasUsed(router, bias))
-}
 
 function countExperts({ tokens, logits }: Batch): number {
   demand(

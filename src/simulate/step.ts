@@ -78,7 +78,25 @@ function routeLayer<State>(world: World<State>, step: number, layer: number, bia
     `a routing of ${tokens} tokens over ${experts}`,
     'Make the workload, the router, the capacity and numExperts agree.',
   )
+  checkRouting(routing)
   return { batch, routing }
+}
+
+/** Nothing is lost: a router of one's own may fill no slot that the load would not count. */
+function checkRouting({ tokens, topK, numExperts, experts, weights }: Routing): void {
+  demand(
+    experts.length === tokens * topK && weights.length === tokens * topK,
+    `simulate: a routing must hold ${tokens} × ${topK} experts and as many weights`,
+    `${experts.length} experts and ${weights.length} weights`,
+    'Fill the slots that a token does not use with −1, and their weights with 0.',
+  )
+  const odd = experts.findIndex((expert) => expert < -1 || expert >= numExperts)
+  demand(
+    odd < 0,
+    `simulate: the experts of a routing must be from 0 to ${numExperts - 1}, or −1`,
+    experts[odd],
+    'Number the routed experts from 0.',
+  )
 }
 
 /** Whether the rule's update declares a third parameter: what it does not look at need not be kept. */

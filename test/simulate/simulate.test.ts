@@ -240,6 +240,12 @@ describe('a snapshot', () => {
     )
     const broken = { ...good, balances: [{ $array: 'constructor', values: [] }] }
     expect(() => simulate({ ...setup, from: broken })).toThrow('$array must name a typed array')
+    for (const state of [null, { bias: [0, 0] }, {}]) {
+      const from = { ...good, balances: [state, state] } as unknown as Snapshot
+      expect(() => simulate({ ...layered, from })).toThrow(
+        'from must hold states of the balance rule that goes on',
+      )
+    }
   })
 
   test('is refused of a state that cannot come back', () => {
@@ -271,7 +277,7 @@ describe('refusals come before the first step', () => {
       ...simulate({ ...setup, steps: 1, ...change } as Setup<unknown>),
     ]
     expect(() => first({ workload: hiddenDomains({ hiddenSize: 4 }) })).toThrow(
-      'the workload must give logits',
+      'route: the batch must have logits',
     )
     const halved: Router = () => ({
       tokens: 1,
@@ -282,6 +288,19 @@ describe('refusals come before the first step', () => {
       dropped: 0,
     })
     expect(() => first({ router: halved })).toThrow('a batch of 256 tokens must be routed as such')
+    const own = (change: object): Router => {
+      const [experts, weights] = [new Int32Array(256), new Float32Array(256)]
+      return () => ({ tokens: 256, topK: 1, numExperts: 16, experts, weights, dropped: 0, ...change })
+    }
+    expect(first({ router: own({}) })).toHaveLength(1)
+    for (const odd of [16, -2])
+      expect(() => first({ router: own({ experts: new Int32Array(256).fill(odd) }) })).toThrow(
+        `the experts of a routing must be from 0 to 15, or −1, got ${odd}`,
+      )
+    for (const short of [{ experts: new Int32Array(255) }, { weights: new Float32Array(1) }])
+      expect(() => first({ router: own(short) })).toThrow(
+        'a routing must hold 256 × 1 experts and as many weights',
+      )
   })
 })
 
