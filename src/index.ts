@@ -81,7 +81,11 @@ export {
 export { exp, log, log1p, sigmoid, sinCosTurns, softplus, tanh } from './math.js'
 // metrics: how balanced, how specialised, against chance
 export { type Agreement, agreement } from './metrics/agreement.js'
+export { agreementOfLayers, type LayersAgreement } from './metrics/agreement-of-layers.js'
+export { meanBalancedness, pooledBalancedness } from './metrics/balancedness.js'
 export { chanceOf, expectedMaxViolation, type FairRouting } from './metrics/chance.js'
+export { expertUsage, fractionLeftBehind, routerConfidence } from './metrics/dispatch.js'
+export { type FairOverlap, fairOverlap } from './metrics/fair-overlap.js'
 export {
   balanceOfLayers,
   globalMaxViolation,
@@ -107,15 +111,36 @@ export {
   normalizedEntropy,
 } from './metrics/load.js'
 export { type Locality, locality } from './metrics/locality.js'
+export { expectedSetChanges } from './metrics/noise.js'
+export { type Predictability, predictability } from './metrics/predictability.js'
+export { routerSaturation } from './metrics/saturation.js'
 export {
   type Companions,
   coActivation,
+  coActivationShares,
   companions,
   type DomainPreference,
+  domainSpecialization,
   loadByDomain,
   mutualInformation,
   preferences,
 } from './metrics/specialization.js'
+export {
+  concentration,
+  effectiveExperts,
+  expertDiversity,
+  maxOverMin,
+  meanViolation,
+  minViolation,
+  unbiasedVariation,
+  utilization,
+  utilizationQuartiles,
+} from './metrics/spread.js'
+export {
+  type VocabularySpecialization,
+  vocabularySpecialization,
+  type WordPreference,
+} from './metrics/vocabulary.js'
 // model: what a model is
 export { checkModel, defineModel } from './model/check.js'
 export * from './model/config.js'

@@ -1,5 +1,5 @@
 import { demand } from '../errors.js'
-import type { Routing } from '../router/routing.js'
+import { loadOf, type Routing } from '../router/routing.js'
 
 /** How alike neighbouring tokens of a sequence are routed, each beside what independent tokens would give. */
 export interface Locality {
@@ -11,8 +11,12 @@ export interface Locality {
   readonly heaviestRepeats: number
   /** Chance that two independent tokens share their first expert: Σ share², shares of first choices. */
   readonly firstRepeatsByChance: number
+  /** Share of pairs with at least one expert in common; `fairOverlap` has its chance level. */
+  readonly anyShared: number
   /** Share of the experts of the pairs' second tokens that the token before had chosen too. */
   readonly kept: number
+  /** The same of two independent tokens that choose each expert as often as these do: K/E at balance. */
+  readonly keptByChance: number
 }
 
 /** Compares each token with the one before it in the same sequence; `sequences` is [T]. */
@@ -33,6 +37,7 @@ export function locality(routing: Routing, sequences: Int32Array): Locality {
   let pairs = 0
   let firstRepeats = 0
   let heaviestRepeats = 0
+  let anyShared = 0
   let kept = 0
   let filled = 0
   for (let token = 1; token < tokens; token++) {
@@ -41,11 +46,13 @@ export function locality(routing: Routing, sequences: Int32Array): Locality {
     if (first[token] >= 0 && first[token] === first[token - 1]) firstRepeats++
     if (heaviest[token] >= 0 && heaviest[token] === heaviest[token - 1]) heaviestRepeats++
     const before = experts.subarray((token - 1) * topK, token * topK)
+    const keptBefore = kept
     for (let s = token * topK; s < (token + 1) * topK; s++) {
       if (experts[s] < 0) continue
       filled++
       if (before.includes(experts[s])) kept++
     }
+    if (kept > keptBefore) anyShared++
   }
   const per = Math.max(1, pairs)
   const shares = new Float64Array(numExperts)
@@ -55,6 +62,19 @@ export function locality(routing: Routing, sequences: Int32Array): Locality {
     firstRepeats: firstRepeats / per,
     heaviestRepeats: heaviestRepeats / per,
     firstRepeatsByChance: shares.reduce((sum, share) => sum + share * share, 0),
+    anyShared: anyShared / per,
     kept: kept / Math.max(1, filled),
+    keptByChance: independentOverlap(routing),
   }
+}
+
+/** Σ load² / (T · Σ load): the chance that a token drawn at random has an expert that was drawn by its load. */
+function independentOverlap(routing: Routing): number {
+  let squares = 0
+  let sum = 0
+  for (const count of loadOf(routing)) {
+    squares += count * count
+    sum += count
+  }
+  return sum === 0 ? 0 : squares / (routing.tokens * sum)
 }

@@ -45,6 +45,21 @@ export function preferences(load: Int32Array, domains: Int32Array, numExperts: n
   })
 }
 
+/**
+ * Domain specialisation, [domains, E]: the share of a domain's tokens that go to each expert, by chance K/E; rows sum to
+ * K. From `loadByDomain` and the tokens [T] it was counted from; a domain without tokens has zeros. Source: OLMoE,
+ * arXiv 2409.02060, §5 (its share of assignments, times K); the expert load of dots.llm1.
+ */
+export function domainSpecialization(
+  load: Int32Array,
+  domains: Int32Array,
+  numExperts: number,
+): Float64Array {
+  const tokens = new Int32Array(rowsOf('domainSpecialization', load, numExperts))
+  for (const domain of domains) tokens[domain]++
+  return Float64Array.from(load, (count, i) => count / Math.max(1, tokens[Math.floor(i / numExperts)]))
+}
+
 /** Mutual information of expert and domain over assignments, in bits: 0 if the domain says nothing about the expert. */
 export function mutualInformation(load: Int32Array, numExperts: number): number {
   const numDomains = rowsOf('mutualInformation', load, numExperts)
@@ -72,6 +87,18 @@ export function coActivation({ tokens, topK, numExperts, experts }: Routing): In
     for (const a of row) for (const b of row) if (a >= 0 && b >= 0) both[a * numExperts + b]++
   }
   return both
+}
+
+/**
+ * Co-activation as the paper defines it, [E, E]: of the tokens that chose i, the share that chose j, N_ij / N_i, from
+ * `coActivation`; by chance (K − 1) / (E − 1). Rows of unused experts are 0. Source: OLMoE, arXiv 2409.02060, §5. Its
+ * released script counts only pairs that are neighbours in rank, which is less.
+ */
+export function coActivationShares(both: Int32Array, numExperts: number): Float64Array {
+  return Float64Array.from(both, (count, i) => {
+    const row = Math.floor(i / numExperts)
+    return count / Math.max(1, both[row * numExperts + row])
+  })
 }
 
 /**

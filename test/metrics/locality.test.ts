@@ -27,13 +27,19 @@ describe('locality', () => {
   test('of five tokens, worked out by hand', () => {
     const figures = locality(routing, sequences)
     expect(figures).toMatchObject({ pairs: 3, firstRepeats: 1 / 3, heaviestRepeats: 1 / 3, kept: 4 / 6 })
+    expect(figures.anyShared).toBe(1)
+    expect(figures.keptByChance).toBeCloseTo((5 * 5 + 2 * 2 + 3 * 3) / (5 * 10), 12)
     expect(figures.firstRepeatsByChance).toBeCloseTo((4 + 4 + 1) / 25, 12)
   })
 
   test('has no pairs where every token is a sequence of its own, and none without tokens', () => {
-    const none = { pairs: 0, firstRepeats: 0, heaviestRepeats: 0, kept: 0 }
+    const none = { pairs: 0, firstRepeats: 0, heaviestRepeats: 0, anyShared: 0, kept: 0 }
     expect(locality(routing, Int32Array.of(1, 2, 3, 4, 5))).toMatchObject(none)
-    expect(locality(routingOf(4, []), new Int32Array(0))).toEqual({ ...none, firstRepeatsByChance: 0 })
+    expect(locality(routingOf(4, []), new Int32Array(0))).toEqual({
+      ...none,
+      firstRepeatsByChance: 0,
+      keptByChance: 0,
+    })
   })
 
   test('is complete where every token is routed alike', () => {
@@ -47,8 +53,15 @@ describe('locality', () => {
             numExperts,
             Array.from({ length: tokens }, () => row),
           )
-          const { firstRepeatsByChance, ...shares } = locality(alike, new Int32Array(tokens))
-          expect(shares).toEqual({ pairs: tokens - 1, firstRepeats: 1, heaviestRepeats: 1, kept: 1 })
+          const { firstRepeatsByChance, keptByChance, ...shares } = locality(alike, new Int32Array(tokens))
+          expect(shares).toEqual({
+            pairs: tokens - 1,
+            firstRepeats: 1,
+            heaviestRepeats: 1,
+            anyShared: 1,
+            kept: 1,
+          })
+          expect(keptByChance).toBeCloseTo(1, 12)
           expect(firstRepeatsByChance).toBeCloseTo(1, 12)
         },
       ),

@@ -1,0 +1,28 @@
+import type { Routing } from '../router/routing.js'
+
+// What flaxformer reports of a routing, after its capacity has refused what it does. "Dispatched" counts filled slots.
+
+/**
+ * Share of tokens that no expert processes. Not the share of assignments dropped: a token of six experts that loses one
+ * is not left behind. `fraction_tokens_left_behind` of flaxformer.
+ */
+export function fractionLeftBehind({ tokens, topK, experts }: Routing): number {
+  let behind = 0
+  for (let token = 0; token < tokens; token++) {
+    if (experts.subarray(token * topK, (token + 1) * topK).every((expert) => expert < 0)) behind++
+  }
+  return tokens === 0 ? 0 : behind / tokens
+}
+
+/** Mean combine weight of what was dispatched; 0 of nothing. `router_confidence` of flaxformer. */
+export function routerConfidence({ experts, weights }: Routing): number {
+  return weights.reduce((sum, weight) => sum + weight, 0) / Math.max(1, dispatched(experts))
+}
+
+/** Share of the room that was used: dispatched / (E · capacity), capacity in tokens an expert. `expert_usage` of flaxformer. */
+export function expertUsage({ numExperts, experts }: Routing, capacity: number): number {
+  return dispatched(experts) / (numExperts * capacity)
+}
+
+const dispatched = (experts: Int32Array): number =>
+  experts.reduce((count, expert) => count + (expert < 0 ? 0 : 1), 0)
