@@ -2,7 +2,7 @@ import { existsSync, readFileSync } from 'node:fs'
 import * as moesim from 'moesim'
 import { describe, expect, test } from 'vitest'
 
-/** Rows of the tables in test/README.md: number, method, function, source, test. */
+/** Rows of the tables in test/README.md: number, or – where the method has none, method, function, source, test. */
 const rows = readFileSync(new URL('README.md', import.meta.url), 'utf8')
   .split('\n')
   .filter((line) => /^\| (\d+|–) \|/.test(line))

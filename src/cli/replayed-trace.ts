@@ -61,7 +61,7 @@ function figures({ router, layers }: Trace): Row[] {
     ['same heaviest expert', ({ locality }) => percent(locality.heaviestRepeats)],
     ['by chance', ({ locality }) => percent(locality.firstRepeatsByChance)],
     ['share of experts kept from the token before', ({ locality }) => percent(locality.kept)],
-    ['by chance', () => percent(K / E)],
+    ['by chance', ({ locality }) => percent(locality.keptByChance)],
     [
       'mutual information of expert and domain, bits',
       ({ mutualInformation }) => mutualInformation.toFixed(3),

@@ -1,3 +1,4 @@
+import { unroutedTokens } from '../capacity/unrouted.js'
 import type { Routing } from '../router/routing.js'
 
 // What flaxformer reports of a routing, after its capacity has refused what it does. "Dispatched" counts filled slots.
@@ -6,12 +7,8 @@ import type { Routing } from '../router/routing.js'
  * Share of tokens that no expert processes. Not the share of assignments dropped: a token of six experts that loses one
  * is not left behind. `fraction_tokens_left_behind` of flaxformer.
  */
-export function fractionLeftBehind({ tokens, topK, experts }: Routing): number {
-  let behind = 0
-  for (let token = 0; token < tokens; token++) {
-    if (experts.subarray(token * topK, (token + 1) * topK).every((expert) => expert < 0)) behind++
-  }
-  return tokens === 0 ? 0 : behind / tokens
+export function fractionLeftBehind(routing: Routing): number {
+  return unroutedTokens(routing) / Math.max(1, routing.tokens)
 }
 
 /** Mean combine weight of what was dispatched; 0 of nothing. `router_confidence` of flaxformer. */
