@@ -148,7 +148,7 @@ export { nemotron3Nano, tinyNemotronH } from './model/nemotron.js'
 export { countParameters, type ParameterCount, type PartCount } from './model/parameters.js'
 export { presets } from './model/presets.js'
 export { routerOf } from './model/router-of.js'
-export { normalQuantile } from './normal.js'
+export { normalCdf, normalDensity, normalQuantile } from './normal.js'
 export { type Draws, type Streams, streams } from './random.js'
 export { asRouter } from './router/as-router.js'
 // router: score → select → weigh
