@@ -2,16 +2,33 @@
 
 // ground
 export { concatenate } from './arrays.js'
-// balance: load → next bias
+// balance: load → next bias, and losses with their gradients
+export { type AdaptiveCoefficient, adaptCoefficient } from './balance/adapt-coefficient.js'
+export { addLosses } from './balance/add-losses.js'
+export { type AuxLoss, type AuxLossOptions, auxLoss } from './balance/aux-loss.js'
 export { type BiasBalanceOptions, type BiasState, biasBalance } from './balance/bias.js'
 export { type BipState, bipBalance } from './balance/bip.js'
+export { type CommunicationLossOptions, communicationLoss } from './balance/communication-loss.js'
+export { type DeviceLossOptions, deviceLoss } from './balance/device-loss.js'
+export { entropyLoss } from './balance/entropy-loss.js'
+export { type GlobalAuxLoss, globalAuxLoss } from './balance/global-aux-loss.js'
+export { gshardLoss } from './balance/gshard-loss.js'
 export {
   type HistogramQuantileOptions,
   type HistogramQuantileState,
   histogramQuantileBalance,
 } from './balance/histogram-quantile.js'
+export { importanceLoss } from './balance/importance-loss.js'
+export { type LoadImportanceLossOptions, loadImportanceLoss } from './balance/load-importance-loss.js'
 export { type LongcatBalanceOptions, longcatBalance } from './balance/longcat.js'
+export type { Logits, Loss, LossOptions } from './balance/loss.js'
 export { multiplicativeBalance } from './balance/multiplicative.js'
+export {
+  type NoisyTopKLoss,
+  type NoisyTopKLossOptions,
+  noisyTopKLoss,
+} from './balance/noisy-top-k-loss.js'
+export { type PooledAuxLoss, type PooledAuxLossOptions, pooledAuxLoss } from './balance/pooled-aux-loss.js'
 export { type Balance, noBalance, type Schedule, type Seen } from './balance/protocol.js'
 export { type QuantileOptions, type QuantileState, quantileBalance } from './balance/quantile.js'
 export { type RankPenaltyOptions, type RankPenaltyState, rankPenaltyBalance } from './balance/rank-penalty.js'
@@ -29,7 +46,14 @@ export {
   type Ramp,
   wsdSchedule,
 } from './balance/schedules.js'
+export {
+  type SequenceAuxLoss,
+  type SequenceAuxLossOptions,
+  sequenceAuxLoss,
+} from './balance/sequence-aux-loss.js'
 export { type SmebuOptions, type SmebuState, smebuBalance } from './balance/smebu.js'
+export { type SwitchLossOptions, switchLoss } from './balance/switch-loss.js'
+export { type ZLoss, zLoss } from './balance/z-loss.js'
 // capacity: what the experts take
 export { applyCapacity, type CapacityOptions } from './capacity/apply.js'
 export { type Dispatch, dispatchOrder } from './capacity/dispatch.js'
