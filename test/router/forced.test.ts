@@ -11,7 +11,7 @@ import {
   routeAt,
 } from 'moesim'
 import { describe, expect, test } from 'vitest'
-import { fiveErrors, normalRows, rowsOf, run, sharesOf } from './run.js'
+import { fiveErrors, normalRows, rowsOf, run, runScored, sharesOf } from './run.js'
 
 const router: RouterConfig = { numExperts: 8, topK: 3, scoreFunction: 'sigmoid', normalize: true, scale: 1 }
 
@@ -55,6 +55,13 @@ describe('randomRouting', () => {
     expect(draw({ step: 1 })).not.toEqual(draw({}))
     expect(draw({ layer: 1 })).not.toEqual(draw({}))
     expect(draw({ seed: 2 })).not.toEqual(draw({}))
+    const four = runScored(
+      randomRouting({ ...router, numExperts: 4 }),
+      { tokens: 2 },
+      { bias: new Float32Array(4) },
+    )
+    const eight = runScored(randomRouting(router), { tokens: 2 })
+    expect(eight.scores!.slice(8, 12)).toEqual(four.scores!.slice(4)) // token 1, however many experts token 0 has
     expect(run(randomRouting(router), { tokens: 5 }).experts).toEqual(draw({}).experts.slice(0, 15))
     const bias = Float32Array.of(2, 0, 0, 0, 0, 0, 0, 0)
     expect(loadOf(draw({ bias }))[0]).toBe(20)

@@ -3,11 +3,13 @@ import {
   gshardTop2,
   gshardTop2Random,
   gshardTop2Sampled,
+  gumbel,
   llama4,
   type RouterConfig,
   route,
   routeAt,
   sigmoid,
+  streams,
   switchTop1,
 } from 'moesim'
 import { describe, expect, test } from 'vitest'
@@ -49,6 +51,18 @@ describe('GShard top-2', () => {
     expect(routing).toEqual(routeAt(batch.logits, routing.experts, gshardTop2(3)))
   })
 
+  test('sampled: the noise of a token is its own', () => {
+    const draws = streams(1)('noise/gumbel')
+    const seconds = Array.from({ length: 30 }, (_, token) => {
+      draws.at(token)
+      const [, one, two] = [gumbel(draws), gumbel(draws), gumbel(draws)]
+      return Math.log(0.2) + one > Math.log(0.3) + two ? 1 : 2
+    })
+    expect(
+      rowsOf(run(gshardTop2Sampled(3), repeated(30, 0.5, 0.2, 0.3))).map(([, second]) => second),
+    ).toEqual(seconds)
+  })
+
   test('random: the second stays with probability 2 · g₂, and the first keeps its weight', () => {
     const tokens = 10_000
     const batch = repeated(tokens, 0.6, 0.2, 0.1, 0.1) // g₂ = 0.2 / 0.8
@@ -59,6 +73,12 @@ describe('GShard top-2', () => {
       if (slot % 2 === 0) expect(routing.weights[slot]).toBeCloseTo(0.75, 6)
       else expect(routing.weights[slot]).toBeCloseTo(expert < 0 ? 0 : 0.25, 6)
     })
+  })
+
+  test('random: whether a token keeps its second expert is a draw of its own', () => {
+    const kept = rowsOf(run(gshardTop2Random(2), repeated(50, 0.8, 0.2))).map(([, second]) => second === 1)
+    const draws = streams(1)('noise/second')
+    expect(kept).toEqual(kept.map((_, token) => draws.at(token).uniform() < 0.4))
   })
 
   test('random: any other chance, such as the threshold of ST-MoE', () => {

@@ -8,6 +8,7 @@ import {
   route,
   routerLogits,
   softplus,
+  streams,
 } from 'moesim'
 import { describe, expect, test } from 'vitest'
 import { normalRows, rowsOf, run } from './run.js'
@@ -48,6 +49,22 @@ describe('noisyTopK', () => {
     expect(Math.abs(wins({}) - 0.7409)).toBeLessThan(5 * Math.sqrt((0.74 * 0.26) / tokens))
     // With a least deviation of 2: √(2.6931² + 2.3133²) = 3.5503 and Φ(0.1408) = 0.5560.
     expect(Math.abs(wins({ leastDeviation: 2 }) - 0.556)).toBeLessThan(5 * Math.sqrt(0.25 / tokens))
+  })
+
+  test('the noise of a token is its own', () => {
+    const flat = {
+      numExperts: 2,
+      topK: 1,
+      gateWeights: new Float32Array(2),
+      noiseWeights: new Float32Array(2),
+    }
+    const draws = streams(1)('noise/normal')
+    const firsts = Array.from({ length: 30 }, (_, token) => {
+      draws.at(token)
+      const [first, second] = [draws.normal(), draws.normal()]
+      return [first > second ? 0 : 1]
+    })
+    expect(rowsOf(run(noisyTopK(flat), { tokens: 30, hidden: new Float32Array(30) }))).toEqual(firsts)
   })
 
   test('takes weights for each layer, and refuses a layer or hidden states that are not there', () => {

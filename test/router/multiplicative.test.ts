@@ -17,12 +17,12 @@ describe('multiplicativeRouter', () => {
   })
 
   test('selects by score · bias and weighs by the score alone', () => {
-    const bias = Float32Array.of(0.25, 1, 1, 2)
+    const bias = Float32Array.of(0.7, 1, 1, 1.9)
     const { experts, weights } = run(multiplicativeRouter(router), ofLogits(4, 3, 1, 0, -0.5), { bias })
-    expect([...experts]).toEqual([3, 1]) // keys 0.238, 0.731, 0.5 and 0.755
+    expect([...experts]).toEqual([1, 3]) // keys 0.667, 0.731, 0.5 and 0.717; sums would choose 3 before 1
     const total = sigmoid(-0.5) + sigmoid(1)
-    expect(weights[0]).toBeCloseTo((2 * sigmoid(-0.5)) / total, 6)
-    expect(weights[1]).toBeCloseTo((2 * sigmoid(1)) / total, 6)
+    expect(weights[1]).toBeCloseTo((2 * sigmoid(-0.5)) / total, 6)
+    expect(weights[0]).toBeCloseTo((2 * sigmoid(1)) / total, 6)
   })
 
   test('never chooses a masked expert, whatever its factor', () => {

@@ -70,6 +70,9 @@ describe('steps that draw', () => {
       expect([...rows]).toEqual([1, 2, 3, 4, 5, 6])
       expect(step(rows, 2, context)).toEqual(whole)
       expect(step(rows.subarray(0, 2), 2, context)).toEqual(whole.slice(0, 2))
+      const wider = step(new Float32Array(12).fill(3), 4, { ...context })
+      const narrow = step(new Float32Array(6).fill(3), 2, { ...context })
+      expect(wider[4] > 3).toBe(narrow[2] > 3) // the first draw of token 1, however many token 0 has made
       expect(step(rows, 2, { ...context, step: 1 })).not.toEqual(whole)
       expect(step(rows, 2, { ...context, layer: 1 })).not.toEqual(whole)
       expect(step(new Float32Array(0), 0, context)).toEqual(new Float32Array(0))
@@ -81,7 +84,7 @@ describe('steps that draw', () => {
     const gumbels = gumbelNoise()(ones, 4, context)
     const normals = logitNoise(4)(ones, 4, context)
     const centre = mean(gumbels)
-    const correlation = mean(gumbels.map((value, i) => (value - centre) * (normals[i] - 1)))
+    const correlation = mean(gumbels.map((value, i) => (value - centre) * ((normals[i] - 1) ** 2 - 1)))
     expect(Math.abs(correlation)).toBeLessThan(0.05)
   })
 
