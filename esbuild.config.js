@@ -1,0 +1,18 @@
+// What tsc leaves to do: JavaScript from TypeScript. The core becomes one file, since every file more is time that an
+// import waits; an edge stays file to file, and takes the core from that one. Types are tsc's.
+import { existsSync, readdirSync } from 'node:fs'
+import { build } from 'esbuild'
+
+const common = {
+  format: 'esm',
+  target: 'es2022',
+  sourcemap: true,
+  outbase: 'src',
+  outdir: 'dist',
+  logLevel: 'warning',
+}
+const edges = ['cli', 'node', 'plot', 'parquet', 'tf'].filter((edge) => existsSync(`src/${edge}`))
+const files = edges.flatMap((edge) => readdirSync(`src/${edge}`).map((file) => `src/${edge}/${file}`))
+
+await build({ ...common, entryPoints: ['src/index.ts'], bundle: true, packages: 'external' })
+await build({ ...common, entryPoints: files })
