@@ -17,6 +17,14 @@ const rows = readFileSync(new URL('README.md', import.meta.url), 'utf8')
 const quoted = (cell: string): string[] => [...cell.matchAll(/`([^`]+)`/g)].map(([, name]) => name)
 
 describe('the table of methods', () => {
+  test('has every numbered row, and no other', () => {
+    const numbers = rows.map(({ row }) => row).filter((row) => row !== '–')
+    const all = Array.from({ length: 88 }, (_, i) => String(i + 1)).filter(
+      (row) => row !== '68' && row !== '69',
+    )
+    expect([...new Set(numbers)].sort()).toEqual(all.sort())
+  })
+
   test.each(rows.filter(({ functions }) => functions.includes('`')))(
     'row $row, $method: its functions are exported and its tests name them',
     ({ functions, source, pinnedBy }) => {

@@ -2,7 +2,7 @@
 export function table(header: readonly string[], rows: readonly (readonly string[])[]): string {
   const columns = header.map((title, i) => {
     const cells = rows.map((row) => row[i])
-    const right = i > 0 || /^[\d,.]+$/.test(cells[0] ?? '')
+    const right = i > 0 || /^[\d,.]+$/.test(cells[0])
     const width = Math.max(...[title, ...cells].map(widthOf))
     const align = (cell: string): string => {
       const space = ' '.repeat(width - widthOf(cell))
