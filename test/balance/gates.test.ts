@@ -16,7 +16,7 @@ const floor = expectedMaxViolation({ tokens: tokensPerStep, numExperts, topK })
 function settles<State>(scoreFunction: RouterConfig['scoreFunction'], balance: Balance<State>): number {
   const router: RouterConfig = { numExperts, topK, scoreFunction, normalize: true, scale: 1 }
   const workload = gaussian({ numExperts })
-  const reports = [...simulate({ router, balance, workload, tokensPerStep, steps: 50, seed: 1 })].slice(10)
+  const reports = [...simulate({ router, balance, workload, tokensPerStep, steps: 32, seed: 1 })].slice(8)
   return reports.reduce((sum, { maxViolation }) => sum + maxViolation, 0) / reports.length / floor
 }
 
