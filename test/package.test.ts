@@ -27,8 +27,8 @@ test('the tarball holds the library, its sources and nothing else, in less than 
   expect(packed.size).toBeLessThan(1_000_000)
 })
 
-/** A page's script: everything that `import 'moesim'` pulls in, built the way a web application is built. */
-async function bundleForBrowser(): Promise<Rollup.OutputChunk> {
+/** A page's script: what `code` pulls in, everything unless given, built the way a web application is built. */
+async function bundleForBrowser(code = "export * from 'moesim'"): Promise<Rollup.OutputChunk> {
   const entry = fileURLToPath(new URL('browser-entry.js', import.meta.url)) // inside the package, so it finds itself
   const outputs = (await build({
     root,
@@ -43,7 +43,7 @@ async function bundleForBrowser(): Promise<Rollup.OutputChunk> {
           if (id.startsWith('node:')) throw new Error(`${id} is no module of the browser`)
           return id === entry ? entry : undefined
         },
-        load: (id) => (id === entry ? "export * from 'moesim'" : undefined),
+        load: (id) => (id === entry ? code : undefined),
       },
     ],
     build: { write: false, minify: false, lib: { entry, formats: ['iife'], name: 'bundle' } },
@@ -63,6 +63,19 @@ test('a browser bundle needs no tfjs, no charts and nothing of Node, and runs', 
   const page = createContext({ TextEncoder, TextDecoder, console })
   runInContext(`globalThis.self = globalThis\n${bundle.code}\nglobalThis.bundle = bundle`, page)
   expect(Object.keys(page.bundle as object).sort()).toEqual(names)
+})
+
+test.each([
+  ["export { nemotron3Nano } from 'moesim'", /Nemotron 3 Nano/, /model_type|hidden_size/],
+  [
+    "import { mixtral8x7b } from 'moesim'\nexport const { config } = mixtral8x7b",
+    /Mixtral-8x7B/,
+    /Nemotron 3 Nano|Kimi-K3|qwen3/,
+  ],
+])('a page that uses one model carries no other: %s', async (code, its, others) => {
+  const bundle = await bundleForBrowser(code)
+  expect(bundle.code).toMatch(its)
+  expect(bundle.code).not.toMatch(others)
 })
 
 test('import of moesim in Node loads no tfjs, no charts and none of the edges', () => {

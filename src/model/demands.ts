@@ -3,6 +3,8 @@ import { demand, demandWhole } from '../errors.js'
 /** What checks of plain data have in common; `name` is how errors are headed, such as 'model: layers.E[0].router'. */
 
 export const widest: number = 1 << 20 // of any width, and as many experts as a router takes
+export const deepest: number = 4096 // layers; the deepest published stack has about a hundred
+export const mostMtpBlocks: number = 16
 
 export const isObject = (value: unknown): value is object => typeof value === 'object' && value !== null
 
@@ -43,7 +45,8 @@ export function demandTruth(name: string, value: unknown, remedy: string): void 
 
 export function demandOneOf(name: string, value: unknown, choices: readonly unknown[]): void {
   const remedy = 'Choose one of these.'
-  demand(choices.includes(value), `${name} must be one of ${choices.join(', ')}`, value, remedy)
+  const names = choices.map((choice) => choice ?? 'left out')
+  demand(choices.includes(value), `${name} must be one of ${names.join(', ')}`, value, remedy)
 }
 
 /** `rest` is what remains of an object once the fields that its kind has are taken out: an optional one misspelt. */

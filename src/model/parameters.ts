@@ -1,12 +1,10 @@
 import { demand } from '../errors.js'
 import { checkModel } from './check.js'
-import { type ModelConfig, type Sublayer, sublayersOf } from './config.js'
+import { type ModelConfig, sublayersOf } from './config.js'
+import { always, type PartCount, type Parts } from './kinds/kind.js'
+import { kindOf } from './kinds/kinds.js'
 
-/** Parameters that are stored, and those of them that one token reads. */
-export interface PartCount {
-  readonly total: number
-  readonly active: number
-}
+export type { PartCount }
 
 export interface ParameterCount {
   /** Every stored parameter of the text model; embedding and head once where they are tied; MTP blocks excluded. */
@@ -22,13 +20,13 @@ export interface ParameterCount {
   readonly parts: Readonly<Record<string, PartCount>>
 }
 
-type Parts = Record<string, PartCount>
-
 /**
  * Counts parameters to the unit.
  *
- * Parts: `mamba`, `attention`, `denseMlp`, `routedExperts`, `sharedExperts`, `latentProj`, `router`, `routerBias`,
- * `norms`, `embedding`, `lmHead`. Only of the routed experts does a token read less than is stored: K of E.
+ * Parts: `mamba`, `attention`, `linearAttention`, `compressor` and `indexer` (of sparse attention), `attentionExperts`,
+ * `attentionOther`, `denseMlp`, `routedExperts`, `sharedExperts` (and their gate), `latentProj`, `router`, `routerBias`,
+ * `norms`, `hyperConnections`, `attnRes`, `embedding`, `lmHead` (and its bias). Only of routed experts, and of experts of
+ * attention, does a token read less than is stored: K of E.
  *
  * The correction biases count, as stored and as active: a token's selection reads all E of them. For Nemotron 3 Nano
  * that is 23 · 128 = 2,944, the difference between its active backbone of 2,875,433,280 and 2,875,430,336, and between
@@ -41,7 +39,10 @@ export function countParameters(model: ModelConfig): ParameterCount {
   const { hiddenSize, vocabSize, tiedEmbeddings, mtp: blocks = [] } = model
   const backbone = stackParts(model, model.pattern)
   const table = always(vocabSize * hiddenSize)
-  const parts = { ...backbone, embedding: table, ...(tiedEmbeddings ? {} : { lmHead: table }) }
+  const head = always(vocabSize * (hiddenSize + (model.headBias ? 1 : 0)))
+  // A tied head reuses the table: it is one part, and all that is left of a head is its bias.
+  const tied = model.headBias ? { lmHead: always(vocabSize) } : {}
+  const parts = { ...backbone, embedding: table, ...(tiedEmbeddings ? tied : { lmHead: head }) }
   const total = sum(parts, 'total')
   const mtp = blocks.reduce((before, block) => before + mtpBlock(model, block), 0)
   // Rounding never turns a sum or product beyond 2^53 into one below it, so this one check vouches for every figure.
@@ -53,13 +54,13 @@ export function countParameters(model: ModelConfig): ParameterCount {
   )
   const active = sum(backbone, 'active')
   const withEmbedding = sum(parts, 'active')
-  return { total, active: { backbone: active, withHead: active + table.active, withEmbedding }, mtp, parts }
+  return { total, active: { backbone: active, withHead: active + head.active, withEmbedding }, mtp, parts }
 }
 
-/** A stack of layers: its sublayers, an RMSNorm [D] before each and one after the last. */
+/** A stack of layers: its sublayers, the norm [D] of each, one after the last, and what connects them. */
 function stackParts(model: ModelConfig, pattern: string): Parts {
-  const { hiddenSize } = model
-  const parts: Parts = {}
+  const { hiddenSize, hyperConnections: streams } = model
+  const parts: Record<string, PartCount> = {}
   const add = (more: Parts): void => {
     for (const [name, { total, active }] of Object.entries(more)) {
       const before = parts[name] ?? { total: 0, active: 0 }
@@ -67,67 +68,30 @@ function stackParts(model: ModelConfig, pattern: string): Parts {
     }
   }
   const sublayers = sublayersOf(model, pattern)
-  for (const sublayer of sublayers) {
-    const count = counts[sublayer.kind] as (sublayer: Sublayer, hiddenSize: number) => Parts
-    add(count(sublayer, hiddenSize))
-  }
-  add({ norms: always((sublayers.length + 1) * hiddenSize) })
+  for (const sublayer of sublayers) add(kindOf(sublayer).count(sublayer, hiddenSize))
+  const normed = sublayers.filter((sublayer) => !('sharesNorm' in sublayer)).length
+  const norms = normed * (model.postNorms ? 2 : 1) + 1
+  add({
+    norms: always(norms * hiddenSize * (model.normBiases ? 2 : 1)),
+    hyperConnections: always(streams === undefined ? 0 : mixing(streams, normed, hiddenSize)),
+    attnRes: always(model.attentionResiduals ? 2 * hiddenSize * (normed + 1) : 0),
+  })
   return parts
 }
+
+/**
+ * Manifold-constrained hyper-connections of s streams: each sublayer derives s weights to read with, s to write with and
+ * [s, s] to mix with from all streams, [s · D, s(2 + s)] with biases and three scales; the end derives s to read with.
+ * Source: the tensors of DeepSeek-V4-Flash, whose total confirms the shapes.
+ */
+const mixing = (streams: number, sublayers: number, hiddenSize: number): number =>
+  sublayers * (streams * (2 + streams) * (streams * hiddenSize + 1) + 3) +
+  streams * (streams * hiddenSize + 1) +
+  1
 
 /** A stack of its own, behind a norm for the embedding, one for the hidden state, and the projection [2D, D] of both. */
 const mtpBlock = (model: ModelConfig, pattern: string): number =>
   sum(stackParts(model, pattern), 'total') + 2 * model.hiddenSize + 2 * model.hiddenSize * model.hiddenSize
-
-/** The weights of each kind of sublayer, without the norm before it, whose width is D = `hiddenSize`. */
-const counts: {
-  [K in Sublayer['kind']]: (sublayer: Extract<Sublayer, { kind: K }>, hiddenSize: number) => Parts
-} = {
-  /**
-   * Projection in [D, 2I + 2GN + H], convolution and its bias (I + 2GN) · (kernel + 1), three vectors [H] (decay, skip,
-   * time step), gated norm [I], projection out [I, D]; I = H · headDim for H heads, G groups and state size N. Source:
-   * NemotronHMamba2Mixer of Hugging Face transformers; the totals of Nemotron 3 Nano and Super confirm it.
-   */
-  mamba2({ numHeads, headDim, stateSize, numGroups, convKernel }, hiddenSize) {
-    const inner = numHeads * headDim
-    const convolved = inner + 2 * numGroups * stateSize
-    const projections = hiddenSize * (inner + convolved + numHeads) + inner * hiddenSize
-    return { mamba: always(projections + convolved * (convKernel + 1) + 3 * numHeads + inner) }
-  },
-
-  /** Queries and output D · numHeads · headDim each, keys and values D · numKeyValueHeads · headDim each. */
-  attention({ numHeads, numKeyValueHeads, headDim }, hiddenSize) {
-    return { attention: always(2 * hiddenSize * headDim * (numHeads + numKeyValueHeads)) }
-  },
-
-  mlp({ width, gated }, hiddenSize) {
-    return { denseMlp: always(feedForward(gated, hiddenSize, width)) }
-  },
-
-  /**
-   * E experts of width F on D, or on the latent width l behind two projections of D · l; shared experts and router
-   * [D, E] on D. Source: NemotronHMOE of Hugging Face transformers; arXiv 2512.20856 for LatentMoE.
-   */
-  moe(
-    { router, correctionBias, expertWidth, sharedExperts, sharedExpertWidth, latentWidth, gated },
-    hiddenSize,
-  ) {
-    const { numExperts, topK } = router
-    const expert = feedForward(gated, latentWidth ?? hiddenSize, expertWidth)
-    return {
-      routedExperts: { total: numExperts * expert, active: topK * expert },
-      sharedExperts: always(sharedExperts * feedForward(gated, hiddenSize, sharedExpertWidth)),
-      latentProj: always(2 * hiddenSize * (latentWidth ?? 0)),
-      router: always(hiddenSize * numExperts),
-      routerBias: always(correctionBias ? numExperts : 0),
-    }
-  },
-}
-
-const feedForward = (gated: boolean, outer: number, width: number): number => (gated ? 3 : 2) * outer * width
-
-/** What every token reads whole. */
-const always = (count: number): PartCount => ({ total: count, active: count })
 
 const sum = (parts: Parts, of: keyof PartCount): number =>
   Object.values(parts).reduce((before, part) => before + part[of], 0)

@@ -5,12 +5,12 @@ import type { RouterConfig } from './router-config.js'
 
 /**
  * The router that all mixture-of-experts layers of a model share, ready for `route` and `simulate`.
- * Throws an InputError on a model without such layers, or with layers that route differently.
+ * Layers that choose by the token's id are passed over. Throws an InputError on a model without such layers, or with layers that route differently.
  */
 export function routerOf(model: ModelConfig): RouterConfig {
   checkModel(model)
   const [first, ...others] = sublayersOf(model).flatMap((sublayer) =>
-    sublayer.kind === 'moe' ? [sublayer.router] : [],
+    sublayer.kind === 'moe' && !sublayer.hashed ? [sublayer.router] : [],
   )
   demand(
     first !== undefined,

@@ -45,7 +45,7 @@ test('count takes another preset', async () => {
 test.each([
   ['nemotron-3-nano', "Did you mean 'nemotron-3-nano-30b-a3b'? Known: nemotron-3-nano-30b-a3b, "],
   ['Tiny', "Did you mean 'tiny'? Known: "],
-  ['nemotron-3-nano-30b-a4b', "Did you mean 'nemotron-3-nano-30b-a3b'? Known: "],
+  ['nemotron-3-nano-30b-a4b', "Did you mean 'nemotron-3-nano-30b-a3b'"],
   ['constructor', 'Known: '],
 ])(
   'count %s, which is unknown, is refused with what may be meant and what there is',

@@ -10,6 +10,36 @@ import {
 } from 'moesim'
 import { describe, expect, test } from 'vitest'
 
+/** A model of one layer, which holds one sublayer of a kind that no checkpoint of NVIDIA has. */
+const withOnly = (sublayer: object): ModelConfig => model({ pattern: 'X', layers: { X: [sublayer] } })
+
+const attention = { kind: 'attention', numHeads: 8, numKeyValueHeads: 2, headDim: 16 }
+const latent = {
+  kind: 'latentAttention',
+  numHeads: 8,
+  keyValueRank: 32,
+  nopeHeadDim: 16,
+  ropeHeadDim: 8,
+  valueHeadDim: 16,
+}
+const compressed = {
+  kind: 'compressedAttention',
+  numHeads: 8,
+  headDim: 16,
+  queryRank: 32,
+  outputRank: 16,
+  outputGroups: 4,
+  compressRatio: 4,
+}
+const delta = {
+  kind: 'gatedDeltaNet',
+  numKeyHeads: 2,
+  keyHeadDim: 16,
+  numValueHeads: 4,
+  valueHeadDim: 16,
+  convKernel: 4,
+}
+
 /** Nemotron 3 Nano as loose data, with some fields replaced. */
 const model = (fields: object = {}): ModelConfig =>
   ({ ...structuredClone(nemotron3Nano), ...fields }) as ModelConfig
@@ -96,7 +126,7 @@ describe('a model is refused, with what it says and what it contradicts', () => 
     [withDense({ width: 0 }), 'layers.D[0].width must be a whole number from 1 to 1048576, got 0'],
     [
       withDense({ activation: 'tanh' }),
-      'layers.D[0].activation must be one of relu2, silu, gelu, got "tanh"',
+      'layers.D[0].activation must be one of relu2, silu, gelu, relu, swigluoai, situ, got "tanh"',
     ],
     [withDense({ gated: undefined }), 'layers.D[0].gated must be true or false, got undefined'],
     [withDense({ deep }), 'layers.D[0] must have only the fields of its kind, got "deep"'],
@@ -123,6 +153,63 @@ describe('a model is refused, with what it says and what it contradicts', () => 
       'layers.E[0] must have only the fields of its kind, got "latentwidth"',
     ],
     [withSublayer('E', { router: null }), 'layers.E[0].router must be an object, got null'],
+    [model({ postNorms: false }), 'postNorms must be one of left out, true, got false'],
+    [model({ hyperConnections: 0 }), 'hyperConnections must be a whole number from 1 to 64, got 0'],
+    [withOnly({ ...attention, window: -1 }), 'X[0].window must be a whole number from 1 to 1048576, got -1'],
+    [withOnly({ ...attention, biases: 'all' }), 'X[0].biases must be one of left out, qkv, qkvo, got "all"'],
+    [
+      withOnly({ ...attention, qkNorm: true }),
+      'X[0].qkNorm must be one of left out, perHead, fullWidth, got true',
+    ],
+    [withOnly({ ...attention, sinks: 8 }), 'X[0].sinks must be one of left out, true, got 8'],
+    [withOnly({ ...attention, sharesKeyValues: 'yes' }), 'sharesKeyValues must be one of left out, true'],
+    [
+      withOnly({ ...attention, indexer: { numHeads: 0, headDim: 8 } }),
+      'X[0].indexer.numHeads must be a whole number from 1 to 1048576, got 0',
+    ],
+    [
+      withOnly({ ...attention, indexer: { numHeads: 4, headDim: 8, topK: 2048 } }),
+      'X[0].indexer must have only the fields of its kind, got "topK"',
+    ],
+    [withOnly({ ...attention, indexer: 4 }), 'X[0].indexer must be an object, got 4'],
+    [
+      withOnly({ ...attention, kind: 'gatedAttention', numKeyValueHeads: 3 }),
+      'X[0].numHeads must be a multiple of numKeyValueHeads = 3, got 8',
+    ],
+    [
+      withOnly({ ...attention, kind: 'gatedAttention', window: 8 }),
+      'X[0] must have only the fields of its kind, got "window"',
+    ],
+    [withOnly({ ...latent, queryRank: 0 }), 'X[0].queryRank must be a whole number from 1 to 1048576, got 0'],
+    [withOnly({ ...latent, outputGate: 1 }), 'X[0].outputGate must be one of left out, true, got 1'],
+    [withOnly({ ...compressed, outputGroups: 3 }), 'numHeads must be a multiple of outputGroups = 3, got 8'],
+    [withOnly({ ...compressed, compressRatio: -4 }), 'compressRatio must be a whole number from 0 to'],
+    [withOnly({ ...delta, numKeyHeads: 3 }), 'numValueHeads must be a multiple of numKeyHeads = 3, got 4'],
+    [
+      withOnly({ kind: 'lightningAttention', numHeads: 8, headDim: 16.5 }),
+      'X[0].headDim must be a whole number from 1 to 1048576, got 16.5',
+    ],
+    [
+      withOnly({
+        kind: 'kimiDeltaAttention',
+        numHeads: 8,
+        headDim: 16,
+        convKernel: 4,
+        fullRankGate: 'full',
+      }),
+      'X[0].fullRankGate must be one of left out, true, got "full"',
+    ],
+    [
+      withOnly({ kind: 'attentionExperts', numExperts: 4, topK: 5, numKeyValueHeads: 2, headDim: 8 }),
+      'X[0].topK must be a whole number from 1 to 4, got 5',
+    ],
+    [
+      withOnly({ kind: 'mamba1', innerSize: 64, stateSize: 16, timeStepRank: 0, convKernel: 4 }),
+      'X[0].timeStepRank must be a whole number from 1 to 1048576, got 0',
+    ],
+    [withSublayer('E', { zeroExperts: 128 }), 'zeroExperts must be a whole number from 0 to 127, got 128'],
+    [withSublayer('E', { sharedGate: false }), 'sharedGate must be one of left out, true, got false'],
+    [withDense({ sharesNorm: false }), 'D[0].sharesNorm must be one of left out, true, got false'],
     [withRouter({ numExperts: 2 ** 21 }), 'numExperts must be a whole number from 1 to 1048576, got 2097152'],
     [withRouter({ topK: 129 }), 'layers.E[0].router.topK must be a whole number from 1 to 128, got 129'],
     [
@@ -191,6 +278,13 @@ describe('the router of a model', () => {
     const { layers } = withRouter(fields)
     return model({ pattern: 'EF', layers: { ...nemotron3Nano.layers, F: layers.E } })
   }
+
+  test('passes over layers that choose by token id', () => {
+    const { layers } = withSublayer('E', { hashed: true })
+    const mixed = model({ pattern: 'EF', layers: { ...withRouter({ topK: 8 }).layers, F: layers.E } })
+    expect(routerOf(mixed).topK).toBe(8)
+    expect(() => routerOf(model({ pattern: 'E', layers }))).toThrow('must have a mixture-of-experts layer')
+  })
 
   test('is one where layers differ only elsewhere', () => expect(routerOf(twoKinds({})).topK).toBe(6))
 

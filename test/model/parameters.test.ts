@@ -223,7 +223,71 @@ describe('for any model', () => {
         ...(latentWidth === null ? {} : { latentWidth }),
       }),
     )
-  const layer = fc.array(fc.oneof(mamba2, heads, mlp, moe), { minLength: 1, maxLength: 4 })
+  const yes = fc.constant(true as const)
+  const optional = { requiredKeys: [] as never[] }
+  const indexer = fc.record({ numHeads: few, headDim: size })
+  const attentionOptions = fc.record(
+    {
+      valueHeadDim: size,
+      biases: fc.constantFrom('qkv' as const, 'qkvo' as const),
+      qkNorm: fc.constantFrom('perHead' as const, 'fullWidth' as const),
+      sinks: yes,
+      queryRank: size,
+      sharesKeyValues: yes,
+      indexer,
+      window: size,
+    },
+    optional,
+  )
+  const latentOptions = fc.record({ queryRank: size, outputGate: yes, indexer }, optional)
+  const moeOptions = fc.record(
+    { sharedGate: yes, latentNorm: yes, expertBiases: yes, outputBias: yes, sharesNorm: yes, hashed: yes },
+    optional,
+  )
+  const compressed = fc
+    .tuple(few, few, size, fc.constantFrom(0, 4, 128), fc.record({ indexer }, optional))
+    .map(([outputGroups, per, width, compressRatio, options]): Sublayer => {
+      const ranks = { queryRank: width + 1, outputRank: width + 2 }
+      const numHeads = outputGroups * per
+      return {
+        kind: 'compressedAttention',
+        numHeads,
+        headDim: width,
+        ...ranks,
+        outputGroups,
+        compressRatio,
+        ...options,
+      }
+    })
+  const exotic = fc.tuple(few, few, size, size).map(([a, b, c, d]): Sublayer[] => [
+    { kind: 'mamba1', innerSize: d, stateSize: a, timeStepRank: c, convKernel: b },
+    { kind: 'gatedAttention', numHeads: a * b, numKeyValueHeads: a, headDim: c },
+    { kind: 'attentionExperts', numExperts: a + b, topK: a, numKeyValueHeads: b, headDim: c },
+    {
+      kind: 'gatedDeltaNet',
+      numKeyHeads: a,
+      numValueHeads: a * b,
+      keyHeadDim: c,
+      valueHeadDim: d,
+      convKernel: b,
+    },
+    { kind: 'lightningAttention', numHeads: a, headDim: c },
+    { kind: 'kimiDeltaAttention', numHeads: a, headDim: c, convKernel: b },
+    { kind: 'kimiDeltaAttention', numHeads: a, headDim: c, convKernel: b, fullRankGate: true },
+  ])
+  const others = [
+    fc.tuple(heads, attentionOptions).map(([plain, options]) => ({ ...plain, ...options }) as Sublayer),
+    fc.tuple(moe, moeOptions).map(([plain, options]) => ({ ...plain, ...options }) as Sublayer),
+    fc
+      .tuple(few, size, size, size, size, latentOptions)
+      .map(([numHeads, keyValueRank, nopeHeadDim, ropeHeadDim, valueHeadDim, options]): Sublayer => {
+        const dims = { keyValueRank, nopeHeadDim, ropeHeadDim, valueHeadDim }
+        return { kind: 'latentAttention', numHeads, ...dims, ...options }
+      }),
+    compressed,
+    exotic.chain((all) => fc.constantFrom(...all)),
+  ]
+  const layer = fc.array(fc.oneof(mamba2, heads, mlp, moe, ...others), { minLength: 1, maxLength: 4 })
   const model = fc
     .record({
       hiddenSize: size,
@@ -232,8 +296,12 @@ describe('for any model', () => {
       pattern: fc.string({ unit: fc.constantFrom('a', 'b', '*'), minLength: 1, maxLength: 12 }),
       layers: fc.record({ a: layer, b: layer, '*': layer }),
       mtp: fc.constantFrom<string[][]>([], ['a'], ['b*', 'a']),
+      connected: fc.record(
+        { normBiases: yes, postNorms: yes, hyperConnections: few, attentionResiduals: yes },
+        optional,
+      ),
     })
-    .map((fields): ModelConfig => ({ name: 'any', ...fields }))
+    .map(({ connected, ...fields }): ModelConfig => ({ name: 'any', ...fields, ...connected }))
 
   test('the parts sum to the total and to the active parameters', () => {
     fc.assert(
@@ -336,6 +404,39 @@ describe('for any model', () => {
       }),
     )
   })
+})
+
+describe('what a model may have beside its sublayers', () => {
+  const plain: ModelConfig = { ...nemotron3Nano, pattern: 'MEM*' }
+  const more = (fields: Partial<ModelConfig>): Record<string, number> => {
+    const [a, b] = [countParameters({ ...plain, ...fields }), countParameters(plain)]
+    const names = Object.keys(a.parts).filter((part) => a.parts[part].total !== b.parts[part]?.total)
+    return Object.fromEntries(names.map((part) => [part, a.parts[part].total - (b.parts[part]?.total ?? 0)]))
+  }
+  const D = 2688
+
+  test('biases of norms', () => expect(more({ normBiases: true })).toEqual({ norms: 5 * D }))
+  test('norms after sublayers', () => expect(more({ postNorms: true })).toEqual({ norms: 4 * D }))
+  test('a bias of the head, which a tied head keeps', () => {
+    expect(more({ headBias: true })).toEqual({ lmHead: 131072 })
+    const tied = countParameters({ ...plain, headBias: true, tiedEmbeddings: true })
+    expect(tied.parts.lmHead.total).toBe(131072)
+    expect(tied.active.withHead).toBe(tied.active.withEmbedding)
+  })
+  test('residuals from every layer before', () =>
+    expect(more({ attentionResiduals: true })).toEqual({ attnRes: 2 * D * 5 }))
+  test('two streams: 8 weights from both for each sublayer, 2 at the end', () => {
+    const expected = 4 * (8 * 2 * D + 8 + 3) + (2 * 2 * D + 2 + 1)
+    expect(more({ hyperConnections: 2 })).toEqual({ hyperConnections: expected })
+  })
+})
+
+test('of zero experts a token reads none, and chooses them as often as others', () => {
+  const moe = { ...softmaxMoe(12, 4, 64), zeroExperts: 3 }
+  const { parts } = countParameters({ ...nemotron3Nano, pattern: 'E', layers: { E: [moe] } })
+  const expert = 3 * 2688 * 64
+  expect(parts.routedExperts).toEqual({ total: 9 * expert, active: 3 * expert })
+  expect(parts.router.total).toBe(12 * 2688)
 })
 
 test('a model too large to count exactly is refused', () => {

@@ -1,0 +1,243 @@
+import { frozen } from '../frozen.js'
+import type { PublishedModel } from './published.js'
+
+/** Models of many, narrow experts behind grouped-query attention. What a record says is told in published.ts. */
+
+export const deepseekMoe16b: PublishedModel = /* @__PURE__ */ frozen({
+  name: 'DeepSeek-MoE-16B',
+  config: {
+    model_type: 'deepseek',
+    hidden_size: 2048,
+    num_hidden_layers: 28,
+    num_attention_heads: 16,
+    intermediate_size: 10944,
+    moe_intermediate_size: 1408,
+    n_routed_experts: 64,
+    n_shared_experts: 2,
+    num_experts_per_tok: 6,
+    first_k_dense_replace: 1,
+    vocab_size: 102400,
+  },
+  source: 'config.json of deepseek-ai/deepseek-moe-16b-base as remembered; its exact total confirms it',
+  publishedIn: 'README of deepseek-ai/DeepSeek-MoE; arXiv 2401.06066',
+  total: { billions: 16.4, step: 0.1, verdict: 'rounds', as: ['total'] },
+  active: { billions: 2.8, step: 0.1, verdict: 'rounds', as: ['withEmbedding'] },
+  exact: { total: 16375728128, sum: 'total' },
+})
+
+export const qwen1_5MoeA2_7b: PublishedModel = /* @__PURE__ */ frozen({
+  name: 'Qwen1.5-MoE-A2.7B',
+  config: {
+    model_type: 'qwen2_moe',
+    hidden_size: 2048,
+    num_hidden_layers: 24,
+    num_attention_heads: 16,
+    moe_intermediate_size: 1408,
+    shared_expert_intermediate_size: 5632,
+    num_experts: 60,
+    num_experts_per_tok: 4,
+    vocab_size: 151936,
+  },
+  source: 'config.json of Qwen/Qwen1.5-MoE-A2.7B; Qwen2MoeAttention of transformers for its biases',
+  publishedIn: 'the blog post of Qwen1.5-MoE; its model card',
+  total: { billions: 14.3, step: 0.1, verdict: 'rounds', as: ['total'] },
+  active: { billions: 2.7, step: 0.1, verdict: 'rounds', as: ['withEmbedding'] },
+  exact: { total: 14315784192, sum: 'total' },
+  note: 'Its blog also gives 2.0B active without embeddings: the backbone.',
+})
+
+export const qwen3_30bA3b: PublishedModel = /* @__PURE__ */ frozen({
+  name: 'Qwen3-30B-A3B',
+  config: {
+    model_type: 'qwen3_moe',
+    head_dim: 128,
+    hidden_size: 2048,
+    moe_intermediate_size: 768,
+    norm_topk_prob: true,
+    num_attention_heads: 32,
+    num_experts: 128,
+    num_experts_per_tok: 8,
+    num_hidden_layers: 48,
+    num_key_value_heads: 4,
+    vocab_size: 151936,
+  },
+  source: 'config.json of Qwen/Qwen3-30B-A3B',
+  publishedIn: 'model card of Qwen/Qwen3-30B-A3B',
+  total: { billions: 30.5, step: 0.1, verdict: 'rounds', as: ['total'] },
+  active: {
+    billions: 3.3,
+    step: 0.1,
+    verdict: 'truncates',
+    as: ['withEmbedding'],
+    why: '3.353B would round to 3.4B',
+  },
+  exact: { total: 30532122624, sum: 'total' },
+  note: 'The card also gives 29.9B without embeddings.',
+})
+
+export const olmoe1b7b: PublishedModel = /* @__PURE__ */ frozen({
+  name: 'OLMoE-1B-7B',
+  config: {
+    model_type: 'olmoe',
+    hidden_size: 2048,
+    num_hidden_layers: 16,
+    num_attention_heads: 16,
+    intermediate_size: 1024,
+    num_experts: 64,
+    num_experts_per_tok: 8,
+    vocab_size: 50304,
+  },
+  source: 'config.json of allenai/OLMoE-1B-7B-0924; configs/OLMoE-1B-7B-0924.yml of allenai/OLMoE',
+  publishedIn: 'README of allenai/OLMoE',
+  total: { billions: 6.9, step: 0.1, verdict: 'rounds', as: ['total'] },
+  active: { billions: 1.3, step: 0.1, verdict: 'rounds', as: ['withEmbedding'] },
+  exact: { total: 6919161856, sum: 'total' },
+})
+
+export const granite3_0_3bA800m: PublishedModel = /* @__PURE__ */ frozen({
+  name: 'Granite 3.0 3B-A800M',
+  config: {
+    model_type: 'granitemoe',
+    hidden_size: 1536,
+    num_hidden_layers: 32,
+    num_attention_heads: 24,
+    num_key_value_heads: 8,
+    intermediate_size: 512,
+    num_local_experts: 40,
+    num_experts_per_tok: 8,
+    vocab_size: 49155,
+    tie_word_embeddings: true,
+  },
+  source: 'config.json of ibm-granite/granite-3.0-3b-a800m-instruct',
+  publishedIn: 'model cards of ibm-granite',
+  total: { billions: 3.3, step: 0.1, verdict: 'rounds', as: ['total'] },
+  active: { billions: 0.8, step: 0.1, verdict: 'rounds', as: ['backbone'] },
+  exact: { total: 3298793472, sum: 'total' },
+})
+
+export const hunyuanA13b: PublishedModel = /* @__PURE__ */ frozen({
+  name: 'Hunyuan-A13B',
+  config: {
+    model_type: 'hunyuan',
+    hidden_size: 4096,
+    intermediate_size: 3072,
+    moe_topk: 8,
+    num_attention_heads: 32,
+    num_experts: 64,
+    num_hidden_layers: 32,
+    num_key_value_heads: 8,
+    num_shared_expert: 1,
+    tie_word_embeddings: true,
+    vocab_size: 128167,
+  },
+  source: 'models/config.json of Tencent-Hunyuan/Hunyuan-A13B',
+  publishedIn: 'README of Tencent-Hunyuan/Hunyuan-A13B',
+  total: { billions: 80, step: 1, verdict: 'rounds', as: ['total', 'totalNonEmbedding'] },
+  active: { billions: 13, step: 1, verdict: 'rounds', as: ['withHead', 'withEmbedding'] },
+})
+
+export const ernie4_5_21bA3b: PublishedModel = /* @__PURE__ */ frozen({
+  name: 'ERNIE-4.5-21B-A3B',
+  config: {
+    model_type: 'ernie4_5_moe',
+    hidden_size: 2560,
+    num_hidden_layers: 28,
+    num_attention_heads: 20,
+    num_key_value_heads: 4,
+    intermediate_size: 12288,
+    moe_intermediate_size: 1536,
+    moe_num_experts: 64,
+    moe_k: 6,
+    moe_num_shared_experts: 2,
+    moe_layer_start_index: 1,
+    vocab_size: 103424,
+    tie_word_embeddings: true,
+  },
+  source: 'defaults of configuration_ernie4_5_moe.py of transformers',
+  publishedIn: 'the page ernie4_5_moe of the documentation of transformers',
+  total: {
+    billions: 21,
+    step: 1,
+    verdict: 'truncates',
+    as: ['total', 'totalNonEmbedding'],
+    why: '21.83B would round to 22B',
+  },
+  active: { billions: 3, step: 1, verdict: 'rounds', as: ['backbone', 'withHead', 'withEmbedding'] },
+})
+
+export const dotsLlm1: PublishedModel = /* @__PURE__ */ frozen({
+  name: 'dots.llm1',
+  config: {
+    model_type: 'dots1',
+    hidden_size: 4096,
+    num_hidden_layers: 62,
+    num_attention_heads: 32,
+    intermediate_size: 10944,
+    moe_intermediate_size: 1408,
+    n_routed_experts: 128,
+    n_shared_experts: 2,
+    num_experts_per_tok: 6,
+    first_k_dense_replace: 1,
+    vocab_size: 152064,
+  },
+  source: 'config.json of rednote-hilab/dots.llm1.base',
+  publishedIn: 'README of rednote-hilab/dots.llm1',
+  total: {
+    billions: 142,
+    step: 1,
+    verdict: 'rounds',
+    as: ['totalNonEmbedding'],
+    why: '142.77B would round to 143B; without embedding and head it is 141.53B',
+  },
+  active: { billions: 14, step: 1, verdict: 'rounds', as: ['withEmbedding'] },
+})
+
+export const lingLite: PublishedModel = /* @__PURE__ */ frozen({
+  name: 'Ling-lite',
+  config: {
+    model_type: 'bailing_moe',
+    hidden_size: 2048,
+    num_hidden_layers: 28,
+    num_attention_heads: 16,
+    num_key_value_heads: 4,
+    moe_intermediate_size: 1408,
+    num_experts: 64,
+    num_shared_experts: 2,
+    num_experts_per_tok: 6,
+    vocab_size: 126464,
+  },
+  source: 'config.json of inclusionAI/Ling-Coder-lite',
+  publishedIn: 'model card of inclusionAI/Ling-lite',
+  total: { billions: 16.8, step: 0.1, verdict: 'rounds', as: ['total'] },
+  active: { billions: 2.75, step: 0.01, verdict: 'rounds', as: ['withEmbedding'] },
+})
+
+export const lingMini2_0: PublishedModel = /* @__PURE__ */ frozen({
+  name: 'Ling-mini-2.0 / Ring-mini',
+  config: {
+    model_type: 'bailing_moe',
+    hidden_size: 2048,
+    num_hidden_layers: 20,
+    num_attention_heads: 16,
+    num_key_value_heads: 4,
+    intermediate_size: 5120,
+    moe_intermediate_size: 512,
+    num_experts: 256,
+    num_shared_experts: 1,
+    num_experts_per_tok: 8,
+    first_k_dense_replace: 1,
+    use_qk_norm: true,
+    moe_router_enable_expert_bias: true,
+    vocab_size: 157184,
+    score_function: 'sigmoid',
+    n_group: 8,
+    topk_group: 4,
+    routed_scaling_factor: 2.5,
+  },
+  source: 'defaults of models/configuration_bailing_moe_v2.py of inclusionAI/Ling-V2',
+  publishedIn: 'README of inclusionAI/Ling-V2',
+  total: { billions: 16.26, step: 0.01, verdict: 'rounds', as: ['total'] },
+  active: { billions: 1.43, step: 0.01, verdict: 'rounds', as: ['withEmbedding'] },
+  exact: { total: 16255643392, sum: 'total' },
+  note: 'Its README also gives 789M active without embeddings: the backbone.',
+})
