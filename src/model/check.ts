@@ -8,6 +8,7 @@ import {
   demandOneOf,
   demandTruth,
   mostMtpBlocks,
+  mostSublayers,
   widest,
 } from './demands.js'
 import { frozen } from './frozen.js'
@@ -15,7 +16,6 @@ import { kindOf, kinds, type Sublayer } from './kinds/kinds.js'
 
 const largestVocabulary = 1 << 24
 const mostLetters = 64
-const mostSublayers = 16
 const mostStreams = 64
 
 /** Throws an InputError on a model that contradicts itself, with both values; at once, whatever it is given. */

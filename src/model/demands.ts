@@ -4,6 +4,7 @@ import { demand, demandWhole } from '../errors.js'
 
 export const widest: number = 1 << 20 // of any width, and as many experts as a router takes
 export const deepest: number = 4096 // layers; the deepest published stack has about a hundred
+export const mostSublayers: number = 16
 export const mostMtpBlocks: number = 16
 
 export const isObject = (value: unknown): value is object => typeof value === 'object' && value !== null

@@ -2,7 +2,7 @@ import { demand, demandWhole, InputError } from '../../errors.js'
 import { didYouMean } from '../../suggest.js'
 import { defineModel } from '../check.js'
 import type { ModelConfig } from '../config.js'
-import { deepest, isObject, mostMtpBlocks } from '../demands.js'
+import { deepest, demandList, demandOneOf, isObject, mostMtpBlocks, mostSublayers } from '../demands.js'
 import type { Sublayer } from '../kinds/kinds.js'
 import { flagIf, given, head, lengthIf, listsOf, locate, type Source, size, sizeIf } from './fields.js'
 import { type Layers, layersByLetter, letterOf } from './letters.js'
@@ -38,6 +38,7 @@ export function fromHuggingFaceConfig(json: unknown, options: HuggingFaceOptions
   const { assume, name } = options
   const modelType = own(config, 'model_type')
   const type = isObject(assume) ? assume : typeNamed(assume ?? modelType, config)
+  demandList(`${head}assume.layer`, type.layer, 1, mostSublayers, 'List the sublayers of a layer.')
   const constants = type.constants ?? {}
   const whole: Source = { config: locate(config), layer: 0, depth: 1, blocks: 0, constants, renamed: {} }
   const source = { ...whole, depth: depthOf(whole), blocks: size(whole, 'mtpBlocks', 0, 0) }
@@ -52,7 +53,7 @@ export function fromHuggingFaceConfig(json: unknown, options: HuggingFaceOptions
   const pattern = stack(type.layer, source, source.depth, layers)
   const mtp = mtpBlocks(type, source, layers)
   return defineModel({
-    name: name ?? String(modelType),
+    name: name ?? (typeof modelType === 'string' ? modelType : 'unnamed'),
     hiddenSize: size(source, 'hiddenSize'),
     vocabSize: size(source, 'vocabSize'),
     tiedEmbeddings: flagIf(source, 'tied') ?? false,
@@ -100,7 +101,7 @@ type Slots = ModelType['layer']
 
 /** The pattern of a stack; layers that it has and `layers` has not are added there, each under a letter of its own. */
 function stack(slots: Slots, source: Source, depth: number, layers: Layers): string {
-  const labels = slots.map((slot) => ('by' in slot ? rules[slot.by](source) : []))
+  const labels = slots.map((slot) => ('by' in slot ? labelsBy(slot, source) : []))
   const lists = listsOf(source)
   const known = new Map<string, string>()
   return Array.from({ length: depth }, (_, i) => {
@@ -120,6 +121,11 @@ const readLayer = (slots: Slots, labels: readonly string[], at: Source): Sublaye
     .flatMap((slot, j) => ('by' in slot ? partsOf(slot, labels[j], at) : slot))
     .map((part) => read(part, at))
 
+function labelsBy({ by }: Choice, source: Source): string[] {
+  demandOneOf(`${head}the rule of a choice`, by, Object.keys(rules))
+  return rules[by](source)
+}
+
 function partsOf({ by, of }: Choice, label: string, { layer }: Source): readonly Part[] {
   const rule = `${head}layer ${layer}, counted from 0, must be one of ${Object.keys(of).join(', ')} by its ${by}`
   demand(Object.hasOwn(of, label), rule, label, 'This type of model has no other layers.')
@@ -128,6 +134,7 @@ function partsOf({ by, of }: Choice, label: string, { layer }: Source): readonly
 
 function read(part: Part, source: Source): Sublayer {
   const { kind, renamed = {}, ...constants } = part
+  demandOneOf(`${head}the kind of a part`, kind, Object.keys(readers))
   return readers[kind]({ ...source, renamed, constants: { ...source.constants, ...constants } })
 }
 

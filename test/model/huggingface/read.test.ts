@@ -131,6 +131,21 @@ test('a model whose parts exist is data only', () => {
   expect(() => fromHuggingFaceConfig(mixtral())).not.toThrow()
 })
 
+test('a description that names what there is not is refused', () => {
+  const read = (assume: object) => () => fromHuggingFaceConfig(mixtral(), { assume: assume as ModelType })
+  expect(read({})).toThrow('assume.layer must be an array, got undefined')
+  expect(read({ layer: [] })).toThrow('assume.layer.length must be a whole number from 1 to 16, got 0')
+  expect(read({ layer: [{ kind: 'toString' }] })).toThrow('the kind of a part must be one of mamba2, ')
+  expect(read({ layer: [{ by: 'toString', of: {} }] })).toThrow(
+    'the rule of a choice must be one of attention, ',
+  )
+})
+
+test('a config without a name is read under an assumption', () => {
+  const { model_type: _, ...nameless } = mixtral()
+  expect(fromHuggingFaceConfig(nameless, { assume: 'mixtral' }).name).toBe('unnamed')
+})
+
 describe('which layer is what', () => {
   test.each([
     [{ num_hidden_layers: 4 }, 'EEEE'],
