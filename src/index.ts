@@ -86,6 +86,7 @@ export { cumulative, dirichlet, gumbel, logGamma, pick, shuffle, zipf } from './
 export { demand, demandWhole, InputError } from './errors.js'
 // formats: bytes in, values out and back
 export { float32Of, float64Of, int32Of } from './formats/decode.js'
+export { float32Tensor } from './formats/encode.js'
 export {
   decodeFloats,
   type FormatName,
@@ -102,6 +103,13 @@ export {
   tensor,
   writeSafetensors,
 } from './formats/safetensors.js'
+// layer: experts, shared experts, forward on typed arrays
+export type { Activation } from './layer/activations.js'
+export { type CheckpointOptions, layerTensors, readLayerWeights } from './layer/checkpoint.js'
+export { type LayerConfig, layerOf } from './layer/config.js'
+export { forwardLayer, routeLayer } from './layer/forward.js'
+export { type ExpertLayout, type WeightLayout, weightLayouts } from './layer/layouts.js'
+export { type LayerWeights, randomWeights, type WeightName, weightShapes } from './layer/weights.js'
 export { exp, log, log1p, sigmoid, sinCosTurns, softplus, tanh } from './math.js'
 // metrics: how balanced, how specialised, against chance
 export { type Agreement, agreement } from './metrics/agreement.js'

@@ -1,4 +1,5 @@
 import { demand } from '../errors.js'
+import { linear } from '../kernels/linear.js'
 import { type RouterConfig, resolveRouter } from './config.js'
 import { hiddenOf, ofLayer } from './hidden.js'
 import type { Router } from './protocol.js'
@@ -34,21 +35,7 @@ export function routerLogits(
     gateBias,
     'Leave it out unless the gate is a linear layer with a bias.',
   )
-  const tokens = hidden.length / width
-  const logits = new Float32Array(tokens * numExperts)
-  // Transposed, the inner loop runs along experts: E independent sums, where a dot product would wait for one.
-  const columns = transpose(weight, numExperts, width)
-  const sums = new Float32Array(numExperts)
-  for (let token = 0; token < tokens; token++) {
-    sums.fill(0)
-    for (let d = 0; d < width; d++) {
-      const x = hidden[token * width + d]
-      const column = d * numExperts
-      for (let e = 0; e < numExperts; e++) sums[e] += Math.fround(x * columns[column + e])
-    }
-    for (let e = 0; e < numExperts; e++) logits[token * numExperts + e] = sums[e] + gateBias[e]
-  }
-  return logits
+  return linear(hidden, weight, numExperts, gateBias)
 }
 
 /**
@@ -66,13 +53,4 @@ export function linearRouter(
     const hidden = hiddenOf(batch, 'linearRouter')
     return routeBy(routerLogits(hidden, weight, numExperts), router, bias)
   }
-}
-
-function transpose(matrix: Float32Array, rows: number, columns: number): Float32Array {
-  const result = new Float32Array(matrix.length)
-  for (let row = 0; row < rows; row++) {
-    for (let column = 0; column < columns; column++)
-      result[column * rows + row] = matrix[row * columns + column]
-  }
-  return result
 }
