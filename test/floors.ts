@@ -52,7 +52,8 @@ export function brokenRules(sources: Sources): string[] {
     const tree = ts.createSourceFile(file, text, ts.ScriptTarget.Latest, true)
     const say = (message: string): number => broken.push(`${file}: ${message}`)
     const lines = text.trimEnd().split('\n').length
-    if (lines > mostLines) say(`has ${lines} lines, more than ${mostLines}`)
+    const isList = file === 'index.ts' // the table of contents is as long as the library has names
+    if (lines > mostLines && !isList) say(`has ${lines} lines, more than ${mostLines}`)
     const floor = floorOf(file)
     if (floor !== 'index' && !floors.includes(floor)) say(`stands on no floor; '${floor}' is not in the list`)
     const imports = importsOf(tree)

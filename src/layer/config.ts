@@ -78,7 +78,8 @@ export function resolveLayer(config: LayerConfig): ResolvedLayer {
 }
 
 /**
- * The mixture-of-experts layer that a model is made of, such as `layerOf(nemotron3Nano)`.
+ * The mixture-of-experts layer that a model is made of, such as `layerOf(nemotron3Nano)`. A model tells what it counts by:
+ * add `weighInput` for Llama 4, and take 'gelu_tanh' where its gelu is that one.
  * Throws an InputError on a model without such layers, with several that differ, or with parts that no layer here has.
  */
 export function layerOf(model: ModelConfig): LayerConfig {

@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import {
   applyCapacity,
+  countParameters,
   forwardLayer,
   InputError,
   type LayerConfig,
@@ -8,6 +9,7 @@ import {
   layerOf,
   loadOf,
   nemotron3Nano,
+  presets,
   type Routing,
   randomWeights,
   routeLayer,
@@ -226,6 +228,27 @@ describe('a layer config', () => {
       sharedUpProj: [3712, 2688],
       sharedDownProj: [2688, 3712],
     })
+  })
+
+  test.each(Object.keys(presets))('%s: its layers have as many weights as its parameters count', (name) => {
+    const model = presets[name as keyof typeof presets]
+    const refused = /must be alike|latentNorm|zeroExperts|outputBias/
+    let shapes: readonly (readonly number[])[]
+    try {
+      shapes = Object.values(weightShapes(layerOf(model)))
+    } catch (error) {
+      expect(String(error)).toMatch(refused)
+      return
+    }
+    const each = shapes.reduce((sum, shape) => sum + shape.reduce((size, length) => size * length, 1), 0)
+    const letters = [...model.pattern].flatMap((letter) => model.layers[letter])
+    const layers = letters.filter(({ kind }) => kind === 'moe').length
+    const { routedExperts, sharedExperts, latentProj, router, routerBias } = countParameters(model).parts
+    const parts = [routedExperts, sharedExperts, latentProj, router, routerBias]
+    expect(each * layers).toBe(parts.reduce((sum, part) => sum + (part?.total ?? 0), 0))
+  })
+
+  test('of a model without such a layer, or with several that differ, is refused', () => {
     const { E: moe, M: mamba } = tinyNemotronH.layers
     const dense = { ...tinyNemotronH, pattern: 'M', layers: { M: mamba } }
     expect(() => layerOf(dense)).toThrow(/must have a mixture-of-experts layer/)
