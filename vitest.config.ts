@@ -27,6 +27,7 @@ export default defineConfig({
         'src/capacity/**': { 100: true },
         'src/model/**': { 100: true },
         'src/metrics/**': { 100: true },
+        'src/placement/**': { 100: true },
       },
     },
   },

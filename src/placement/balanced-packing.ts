@@ -1,0 +1,51 @@
+import { demand, demandWhole } from '../errors.js'
+import type { Packing } from './protocol.js'
+
+/**
+ * Packs n items of the given weights into packs of n / packs items each: heaviest item first, each into the lightest
+ * pack with room; of equals the item and the pack of the lower index. Sums are of the precision of the weights' array.
+ *
+ * Where each pack takes one item, item i is in pack i. Source: EPLB `balanced_packing` (float32 there), with a stable
+ * sort: that of PyTorch is not, above 16 items, so which of two equal items comes first may differ from it. Throws an
+ * InputError if packs do not divide the items.
+ */
+export function balancedPacking(weights: Float32Array | Float64Array, packs: number): Packing {
+  const items = weights.length
+  demandWhole('balancedPacking: packs', packs, 1, 1 << 20, 'There must be one at least.')
+  demand(
+    items > 0 && items % packs === 0,
+    `balancedPacking: packs must divide the ${items} items`,
+    packs,
+    'Packs hold equally many.',
+  )
+  const size = items / packs
+  const pack = new Int32Array(items)
+  const position = new Int32Array(items)
+  if (size === 1) return { pack: pack.map((_, item) => item), position }
+  const sums = weights.slice(0, packs).fill(0)
+  const filled = new Int32Array(packs)
+  for (const item of heaviestFirst(weights)) {
+    const lightest = lightestWithRoom(sums, filled, size)
+    pack[item] = lightest
+    position[item] = filled[lightest]
+    sums[lightest] += weights[item]
+    filled[lightest]++
+  }
+  return { pack, position }
+}
+
+/** The indices of the weights, the heaviest first, the lower of equals first. */
+export function heaviestFirst(weights: Float32Array | Float64Array): Int32Array {
+  return Int32Array.from(weights.keys()).sort((a, b) => weights[b] - weights[a] || a - b)
+}
+
+function lightestWithRoom(sums: Float32Array | Float64Array, filled: Int32Array, size: number): number {
+  let lightest = -1
+  let least = Number.POSITIVE_INFINITY
+  for (let p = 0; p < sums.length; p++) {
+    if (filled[p] === size || sums[p] >= least) continue
+    lightest = p
+    least = sums[p]
+  }
+  return lightest
+}
