@@ -28,6 +28,7 @@ export default defineConfig({
         'src/model/**': { 100: true },
         'src/metrics/**': { 100: true },
         'src/placement/**': { 100: true },
+        'src/cost/**': { 100: true },
       },
     },
   },

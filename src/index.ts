@@ -59,29 +59,26 @@ export { applyCapacity, type CapacityOptions } from './capacity/apply.js'
 export { type Dispatch, dispatchOrder } from './capacity/dispatch.js'
 export { expectedDropShare } from './capacity/expected-drops.js'
 export { groupwise } from './capacity/groups.js'
-export {
-  batchPrioritizedOrder,
-  choiceMajorOrder,
-  probabilityOrder,
-  randomOrder,
-  tokenMajorOrder,
-} from './capacity/order.js'
+export * from './capacity/order.js'
 export { type PaddedRouting, padToCapacity, padToMultiple } from './capacity/pad.js'
 export type { CapacityPolicy, RoutingSizes } from './capacity/protocol.js'
 export { renormalize } from './capacity/renormalize.js'
-export {
-  deepspeedCapacity,
-  flaxformerCapacity,
-  largestLoad,
-  megablocksCapacity,
-  megatronCapacity,
-  megatronRankCapacity,
-  nllbCapacity,
-  stMoeCapacity,
-  switchCapacity,
-  tutelCapacity,
-} from './capacity/rules.js'
+export * from './capacity/rules.js'
 export { unroutedTokens } from './capacity/unrouted.js'
+// cost: what a routing costs on real devices
+export * from './cost/all-to-all.js'
+export * from './cost/decode.js'
+export * from './cost/distinct-experts.js'
+export * from './cost/expert-parallel.js'
+export * from './cost/explore.js'
+export * from './cost/groups-touched.js'
+export * from './cost/hardware.js'
+export * from './cost/layer-time.js'
+export * from './cost/moe-layer.js'
+export * from './cost/parallelism.js'
+export * from './cost/roofline.js'
+export * from './cost/straggler.js'
+export * from './cost/traffic.js'
 export { cumulative, dirichlet, gumbel, logGamma, pick, shuffle, zipf } from './distributions.js'
 export { demand, demandWhole, InputError } from './errors.js'
 // formats: bytes in, values out and back
@@ -131,17 +128,7 @@ export {
   leakageBound,
   leakageCapacity,
 } from './metrics/leakage.js'
-export {
-  type BalanceFigures,
-  balanceOf,
-  coefficientOfVariation,
-  deadExperts,
-  gini,
-  imbalanceScore,
-  maxOverMean,
-  maxViolation,
-  normalizedEntropy,
-} from './metrics/load.js'
+export * from './metrics/load.js'
 export { type Locality, locality } from './metrics/locality.js'
 export { expectedSetChanges } from './metrics/noise.js'
 export { type Predictability, predictability } from './metrics/predictability.js'
@@ -157,17 +144,7 @@ export {
   mutualInformation,
   preferences,
 } from './metrics/specialization.js'
-export {
-  concentration,
-  effectiveExperts,
-  expertDiversity,
-  maxOverMin,
-  meanViolation,
-  minViolation,
-  unbiasedVariation,
-  utilization,
-  utilizationQuartiles,
-} from './metrics/spread.js'
+export * from './metrics/spread.js'
 export {
   type VocabularySpecialization,
   vocabularySpecialization,
@@ -178,14 +155,16 @@ export { checkModel, defineModel } from './model/check.js'
 export * from './model/config.js'
 export { fromHuggingFaceConfig, type HuggingFaceOptions } from './model/huggingface/read.js'
 export type { Choice, ModelType, Part } from './model/huggingface/types.js'
+export * from './model/memory.js'
 export { nemotron3Nano, tinyNemotronH } from './model/nemotron.js'
 export { countParameters, type ParameterCount, type PartCount } from './model/parameters.js'
 export { presets } from './model/presets.js'
 export { type Fact, nemotron3NanoRecipe } from './model/recipe.js'
 export { routerOf } from './model/router-of.js'
+export { type StorageFormat, storageBytes } from './model/storage.js'
 export { publishedModels } from './model/zoo/published-models.js'
 export * from './model/zoo/zoo.js'
-export { normalCdf, normalDensity, normalQuantile } from './normal.js'
+export { expectedLargestNormal, normalCdf, normalDensity, normalQuantile } from './normal.js'
 // placement: which expert lives where
 export { alignRanks } from './placement/align-ranks.js'
 export { balancedPacking } from './placement/balanced-packing.js'

@@ -46,6 +46,20 @@ export function normalCdf(x: number): number {
   return x < 0 ? beyond : 1 - beyond
 }
 
+/**
+ * The expected largest of n independent draws from the normal distribution, z_n: 1.4236 of 8, 2.5946 of 128.
+ * The trapezoid rule on ∫ x n φ(x) Φ(x)^(n−1) dx, which so smooth a function that vanishes at both ends takes to 1e-12.
+ */
+export function expectedLargestNormal(n: number): number {
+  const steps = 64 // per unit
+  let sum = 0
+  for (let i = -10 * steps; i <= 10 * steps; i++) {
+    const x = i / steps
+    sum += x * normalDensity(x) * exp((n - 1) * log(normalCdf(x)))
+  }
+  return (n * sum) / steps
+}
+
 type Coefficients = readonly [numerator: readonly number[], denominator: readonly number[]]
 
 /** From the highest power down. */

@@ -6,22 +6,50 @@ export interface Distribution {
 
 /** Binomial(n, p), by the ratios of neighbours outwards from the mode: no factorials to overflow. */
 export function binomial(n: number, p: number): Distribution {
-  const negligible = 1e-20
   const odds = p / (1 - p)
   const mode = Math.min(n, Math.floor((n + 1) * p))
-  const above: number[] = []
-  for (let m = mode, chance = 1; m < n; m++) {
-    chance *= ((n - m) / (m + 1)) * odds
+  return outwards(
+    [0, mode, n],
+    (m) => ((n - m) / (m + 1)) * odds,
+    (m) => m / ((n - m + 1) * odds),
+  )
+}
+
+/** How many of `draws` without replacement are marked, where `marked` of `population` are; by ratios, as above. */
+export function hypergeometric(population: number, marked: number, draws: number): Distribution {
+  const unmarked = population - marked
+  const least = Math.max(0, draws - unmarked)
+  const most = Math.min(marked, draws)
+  const mode = Math.min(most, Math.floor(((draws + 1) * (marked + 1)) / (population + 2)))
+  return outwards(
+    [least, Math.max(least, mode), most],
+    (m) => ((marked - m) * (draws - m)) / ((m + 1) * (unmarked - draws + m + 1)),
+    (m) => (m * (unmarked - draws + m)) / ((marked - m + 1) * (draws - m + 1)),
+  )
+}
+
+type Ratio = (m: number) => number
+
+/** From the mode to both ends: `above(m)` is P(m + 1) / P(m), `below(m)` is P(m − 1) / P(m). */
+function outwards(
+  [least, mode, most]: readonly [number, number, number],
+  above: Ratio,
+  below: Ratio,
+): Distribution {
+  const negligible = 1e-20
+  const higher: number[] = []
+  for (let m = mode, chance = 1; m < most; m++) {
+    chance *= above(m)
     if (chance < negligible) break
-    above.push(chance)
+    higher.push(chance)
   }
-  const below: number[] = []
-  for (let m = mode, chance = 1; m > 0; m--) {
-    chance *= m / ((n - m + 1) * odds)
+  const lower: number[] = []
+  for (let m = mode, chance = 1; m > least; m--) {
+    chance *= below(m)
     if (chance < negligible) break
-    below.push(chance)
+    lower.push(chance)
   }
-  const chance = Float64Array.from([...below.reverse(), 1, ...above])
+  const chance = Float64Array.from([...lower.reverse(), 1, ...higher])
   const total = chance.reduce((sum, value) => sum + value, 0)
-  return { first: mode - below.length, chance: chance.map((value) => value / total) }
+  return { first: mode - lower.length, chance: chance.map((value) => value / total) }
 }

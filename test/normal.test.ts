@@ -1,6 +1,6 @@
 import { Decimal } from 'decimal.js'
 import fc from 'fast-check'
-import { normalCdf, normalDensity, normalQuantile } from 'moesim'
+import { expectedLargestNormal, normalCdf, normalDensity, normalQuantile } from 'moesim'
 import { describe, expect, test } from 'vitest'
 
 const Exact = Decimal.clone({ precision: 60 })
@@ -55,6 +55,11 @@ describe('the normal distribution', () => {
     expect([normalCdf(-Infinity), normalCdf(Infinity)]).toEqual([0, 1])
     expect([normalDensity(-Infinity), normalDensity(Infinity)]).toEqual([0, 0])
     expect([normalCdf(Number.NaN), normalDensity(Number.NaN)]).toEqual([Number.NaN, Number.NaN])
+  })
+
+  test('the expected largest of 1, 2 and 3 draws is 0, 1 / √π and 3 / (2 √π)', () => {
+    const known = [0, 1, 1.5].map((value) => value / Math.sqrt(Math.PI))
+    for (const [i, value] of known.entries()) expect(expectedLargestNormal(i + 1)).toBeCloseTo(value, 12)
   })
 
   test('Φ undoes its quantile', () => {

@@ -60,7 +60,7 @@ function figures(
 }
 
 /** The expected largest of `count` independent draws: Σ m · (F(m)^count − F(m − 1)^count). */
-function expectedLargest({ first, chance }: Distribution, count: number): number {
+export function expectedLargest({ first, chance }: Distribution, count: number): number {
   let below = 0
   let largestBelow = 0
   let expected = 0

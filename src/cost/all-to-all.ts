@@ -1,0 +1,42 @@
+import type { Hardware } from './hardware.js'
+
+export interface AllToAll {
+  /** [R, R] from source to destination; the diagonal stays where it is. */
+  readonly bytes: Float64Array
+  readonly hardware: Pick<Hardware, 'ranksPerNode' | 'linkBytesPerSecond' | 'networkBytesPerSecond'>
+  /** α, of one step; 0 unless given, which leaves the time of the bytes. */
+  readonly latencySeconds?: number
+  /** Steps one after another: R − 1 of a pairwise exchange, unless given; 1 where all is sent at once. */
+  readonly steps?: number
+}
+
+/**
+ * α–β time of an all-to-all: α · steps + the time of the busiest port, of what it sends or receives. Ranks of one node
+ * use the fast link, others the network, at the same time.
+ *
+ * No all-to-all with these α and β is faster. Left out, all of which slow it down: contention in switches, the rate of
+ * small messages, packing, and the processors that a copy takes from the computation.
+ */
+export function allToAllSeconds({ bytes, hardware, latencySeconds = 0, steps }: AllToAll): number {
+  const ranks = Math.sqrt(bytes.length)
+  const { ranksPerNode, linkBytesPerSecond, networkBytesPerSecond } = hardware
+  // Out and in of each rank, to ranks of its node and beyond.
+  const ports = Array.from({ length: 4 }, () => new Float64Array(ranks))
+  const [nearOut, nearIn, farOut, farIn] = ports
+  for (let from = 0; from < ranks; from++) {
+    for (let to = 0; to < ranks; to++) {
+      if (from === to) continue
+      const near = Math.floor(from / ranksPerNode) === Math.floor(to / ranksPerNode)
+      const sent = bytes[from * ranks + to]
+      ;(near ? nearOut : farOut)[from] += sent
+      ;(near ? nearIn : farIn)[to] += sent
+    }
+  }
+  const busiest = (some: readonly Float64Array[]): number =>
+    some.reduce((most, port) => port.reduce((a, b) => Math.max(a, b), most), 0)
+  const transfer = Math.max(
+    busiest([nearOut, nearIn]) / linkBytesPerSecond,
+    busiest([farOut, farIn]) / networkBytesPerSecond,
+  )
+  return latencySeconds * (steps ?? ranks - 1) + transfer
+}

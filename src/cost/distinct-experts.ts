@@ -1,0 +1,86 @@
+import { demand, demandWhole } from '../errors.js'
+import { loadOf, type Routing } from '../router/routing.js'
+
+/** A router that gives each token K of E experts. K may be a mean. */
+export interface ExpertChoices {
+  readonly numExperts: number
+  readonly topK: number
+}
+
+/**
+ * N(B), the experts of a layer that B tokens read when each chooses K of E at random: E (1 − (1 − K/E)^B).
+ *
+ * An upper estimate of real routing, whose tokens want the same experts more often than chance has it. Source: MoESD,
+ * arXiv 2505.19645, eqs. 6–8. Throws an InputError on sizes that are no batch's.
+ */
+export function expectedDistinctExperts({
+  numExperts,
+  topK,
+  tokens,
+}: ExpertChoices & { readonly tokens: number }): number {
+  checkChoices('expectedDistinctExperts', { numExperts, topK })
+  demandWhole('expectedDistinctExperts: tokens', tokens, 0, 1e10, 'It is the tokens of one step.')
+  return numExperts * touched(topK / numExperts, tokens)
+}
+
+/**
+ * The tokens it takes until `share` of the experts are read, on average and at random: the least B with N(B) ≥ share · E.
+ * MoESD's threshold, ⌈log(1 − share) / log(1 − K/E)⌉, found without logarithms, so that it is exact where N(B) is.
+ */
+export function tokensToTouch(share: number, choices: ExpertChoices): number {
+  const who = 'tokensToTouch'
+  checkChoices(who, choices)
+  const { numExperts, topK } = choices
+  demand(topK >= 1e-6, `${who}: topK must be at least 1e-6`, topK, 'Without choices no expert is ever read.')
+  const holds = share > 0 && share < 1
+  demand(holds, `${who}: share must be above 0 and below 1`, share, 'Use 0.9; all of them take forever.')
+  let enough = 1
+  while (touched(topK / numExperts, enough) < share) enough *= 2
+  let few = enough / 2
+  while (enough - few > 1) {
+    const middle = Math.floor((few + enough) / 2)
+    if (touched(topK / numExperts, middle) < share) few = middle
+    else enough = middle
+  }
+  return enough
+}
+
+/** Mean tokens of an expert that has any: T K / N(T). 1 for one token, T K / E for many. MoESD, eq. 8. */
+export function tokensPerTouchedExpert(batch: ExpertChoices & { readonly tokens: number }): number {
+  const distinct = expectedDistinctExperts(batch)
+  return distinct === 0 ? 0 : (batch.tokens * batch.topK) / distinct
+}
+
+/** The experts that a routing reads, counted. */
+export function distinctExperts(routing: Routing): number {
+  return loadOf(routing).reduce((count, load) => count + (load > 0 ? 1 : 0), 0)
+}
+
+/**
+ * 1 − (1 − p)^n by squaring, of the complement: what two batches touch is a + b − a b. Nothing is subtracted from 1, so
+ * that it is p itself for n = 1, and right for the smallest p.
+ */
+function touched(p: number, n: number): number {
+  let all = 0
+  for (let power = p, left = n; left > 0; left = Math.floor(left / 2)) {
+    if (left % 2 === 1) all += power * (1 - all)
+    power += power * (1 - power)
+  }
+  return all
+}
+
+function checkChoices(who: string, { numExperts, topK }: ExpertChoices): void {
+  demandWhole(
+    `${who}: numExperts`,
+    numExperts,
+    1,
+    1 << 20,
+    'It is the number of routed experts, such as 128.',
+  )
+  demand(
+    topK >= 0 && topK <= numExperts,
+    `${who}: topK must be a number from 0 to numExperts = ${numExperts}`,
+    topK,
+    'It is how many experts a token chooses, or the mean of that.',
+  )
+}

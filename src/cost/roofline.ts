@@ -1,0 +1,70 @@
+import { type StorageFormat, storageBytes } from '../model/storage.js'
+import { flopsPerSecondIn, type Hardware } from './hardware.js'
+
+/** The matrices of one expert: two of width · expertWidth, or three where it is gated. */
+export interface ExpertShape {
+  /** D, or the latent width. */
+  readonly width: number
+  readonly expertWidth: number
+  readonly gated: boolean
+}
+
+export interface GemmFormats {
+  readonly weights: StorageFormat
+  /** What is multiplied, read and written; it sets the rate of computation. */
+  readonly activations: StorageFormat
+}
+
+export interface Roofline {
+  readonly flops: number
+  readonly weightBytes: number
+  readonly activationBytes: number
+  readonly computeSeconds: number
+  readonly memorySeconds: number
+  /** The greater of the two: no kernel is faster. */
+  readonly seconds: number
+}
+
+/**
+ * The experts of one rank in one layer, as a function of its assignments and of how many of its experts have any.
+ *
+ * Each touched expert's weights are read once; an assignment reads and writes a vector of `width`, and one of
+ * `expertWidth` between the matrices. A lower bound of the time, for both peaks at once and whole tiles; left out:
+ * launches, padding of an expert's rows to a tile, the activation function and the permutation.
+ */
+export function expertGemms(
+  work: ExpertShape &
+    GemmFormats & { readonly assignments: number; readonly experts: number; readonly hardware: Hardware },
+): Roofline {
+  const { assignments, experts, hardware, weights, activations } = work
+  const flops = 2 * sizeOf(work) * assignments
+  const weightBytes = experts * sizeOf(work) * storageBytes[weights]
+  const activationBytes = assignments * vectorsOf(work) * storageBytes[activations]
+  const computeSeconds = flops / flopsPerSecondIn(hardware, activations)
+  const memorySeconds = (weightBytes + activationBytes) / hardware.memoryBytesPerSecond
+  const seconds = Math.max(computeSeconds, memorySeconds)
+  return { flops, weightBytes, activationBytes, computeSeconds, memorySeconds, seconds }
+}
+
+/**
+ * Tokens of one expert (or of a dense layer) from which its matrices take longer to multiply than to read:
+ * flops / bandwidth · bytes of a weight / 2, of weights alone. The same in fp8 and bf16, whose rates are as their bytes.
+ */
+export function computeBoundTokens(hardware: Hardware, { weights, activations }: GemmFormats): number {
+  return (balanceOf(hardware, activations) * storageBytes[weights]) / 2
+}
+
+/** The same with the traffic of activations; Infinity where that alone takes longer than the multiplication. */
+export function computeBoundTokensOf(hardware: Hardware, expert: ExpertShape & GemmFormats): number {
+  const perToken = (2 * sizeOf(expert)) / balanceOf(hardware, expert.activations)
+  const spare = perToken - vectorsOf(expert) * storageBytes[expert.activations]
+  return spare > 0 ? (sizeOf(expert) * storageBytes[expert.weights]) / spare : Infinity
+}
+
+/** Operations that pass while one byte is read: the ridge of the roofline. */
+const balanceOf = (hardware: Hardware, format: StorageFormat): number =>
+  flopsPerSecondIn(hardware, format) / hardware.memoryBytesPerSecond
+
+const sizeOf = ({ width, expertWidth, gated }: ExpertShape): number => (gated ? 3 : 2) * width * expertWidth
+
+const vectorsOf = ({ width, expertWidth }: ExpertShape): number => 2 * (width + expertWidth)
