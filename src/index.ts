@@ -83,6 +83,7 @@ export * from './cost/traffic.js'
 export { cumulative, dirichlet, gumbel, logGamma, pick, shuffle, zipf } from './distributions.js'
 export { demand, demandWhole, InputError } from './errors.js'
 // formats: bytes in, values out and back
+export { type Csv, readCsv } from './formats/csv.js'
 export { float32Of, float64Of, int32Of } from './formats/decode.js'
 export { float32Tensor } from './formats/encode.js'
 export {
@@ -242,6 +243,7 @@ export { threefry } from './threefry.js'
 // workload: where tokens come from
 export { type DomainOptions, domains, hiddenDomains } from './workload/domains.js'
 export { type GaussianOptions, gaussian } from './workload/gaussian.js'
+export { type LayerLoad, readLoadCsv } from './workload/load-csv.js'
 export { type Mixture, nemotronMixture } from './workload/mixture.js'
 export type { Workload } from './workload/protocol.js'
 export { readTrace, type Trace, type TraceLayer, traceWorkload } from './workload/trace.js'

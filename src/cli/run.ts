@@ -3,6 +3,7 @@ import { Command, CommanderError } from 'commander'
 import { InputError } from '../index.js'
 import { addCount } from './count.js'
 import { exitCode, type Io } from './io.js'
+import { addPlace } from './place.js'
 import { addReplay } from './replay.js'
 import { addSimulate } from './simulate.js'
 import { addTour } from './tour.js'
@@ -32,6 +33,7 @@ export async function run(argv: readonly string[], io: Io): Promise<number> {
   addCount(program, io, done)
   addSimulate(program, io, done)
   addReplay(program, io, done)
+  addPlace(program, io, done)
   addTour(program, io, done, (words) => run(words, io))
   try {
     await program.parseAsync(argv, { from: 'user' })

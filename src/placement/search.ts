@@ -14,7 +14,8 @@ import { exchangeItems, largest, packSums } from './swaps.js'
  * is packed anew; until neither helps. Groups go to nodes as EPLB puts them and as exchanges improve that, whichever comes
  * out better. Deterministic, no optimum: `placeExactly` measures the gap for small cases.
  *
- * Loads are float64 here. For 256 experts on 32 ranks of 4 nodes tens of milliseconds a layer, where EPLB takes a fraction of one.
+ * Loads are float64 here. About ten times the time of EPLB (58 layers of 256 experts on 32 ranks in 0.1 s), and up to a
+ * second a layer where ranks are many and have a few slots each.
  * Throws an InputError as `placeExperts` does.
  */
 export function placeBySearch(load: ArrayLike<number>, cluster: Cluster): Placement {
