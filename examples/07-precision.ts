@@ -49,7 +49,6 @@ function changed(spread: number): string[] {
     return `${(100 * differingTokenShare).toFixed(2)} %`.padStart(10)
   })
 }
-
 const [one, three] = [changed(1), changed(3)]
 console.log(`Tokens whose set of 6 of 128 experts changes, of ${tokens}, by the spread of their logits`)
 console.log(`${'rounded'.padEnd(18)}${'1'.padStart(10)}${'3'.padStart(10)}`)
@@ -58,3 +57,4 @@ rows.forEach(([name], row) => console.log(name.padEnd(18) + one[row] + three[row
 // Rounding never reorders two experts: it only makes them equal, and a tie goes to the lower index, right or wrong. So
 // what counts is how many values of the format lie between neighbours: sigmoid squeezes the best scores together below
 // 1, and an offset of 5, harmless in float32, takes three bits more. bf16 scores and fp16 scores + 5 are one grid.
+// All are within 5 % of the exact chance, 3.10 % and 1.12 % where 2.7 % and 1.2 % are published, as few tokens can give.
