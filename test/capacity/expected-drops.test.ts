@@ -90,7 +90,8 @@ describe('the share that fair routing drops', () => {
   test.each<[tokens: number, steps: number, factors: number[]]>([
     [256, 400, [1, 1.1, 1.25, 1.5]],
     [1024, 200, [1, 1.1, 1.25, 1.5]],
-    [4096, 30, [1, 1.1]], // beyond, 30 steps drop too little to tell a spread
+    [4096, 30, [1, 1.1]], // beyond, so few steps drop too little to tell a spread
+    [16384, 12, [1]],
   ])('%d tokens: %d simulated steps agree within 3 standard errors', (tokens, steps, factors) => {
     const limits = factors.map((factor) => megatronCapacity({ ...sizes, tokens }, { factor }))
     const shares: number[][] = limits.map(() => [])
