@@ -22,10 +22,18 @@ export function sinkhorn(options: { readonly numExperts: number; readonly topK: 
   const scoreFunction = topK === 1 ? 'sigmoid' : 'softmax'
   return (batch) => {
     const logits = logitsOf(batch, numExperts, 'sinkhorn')
-    const keys = maskScores(sinkhornMatrix(logits, numExperts), logits)
+    const keys = maskScores(scaledMatrix(logits, numExperts, 'sinkhorn').matrix, logits)
     const experts = topKOf(keys, numExperts, topK)
     return routeAt(logits, experts, { numExperts, topK, scoreFunction, normalize: false, scale: 1 })
   }
+}
+
+/** What `sinkhornMatrix` gives. */
+export interface SinkhornMatrix {
+  /** [T, E] */
+  readonly matrix: Float32Array
+  /** How far each round moved the column scales, on average; as many as there were rounds. */
+  readonly changes: readonly number[]
 }
 
 const largestChange = 1e-4
@@ -42,29 +50,32 @@ const epsilon = 1e-8
  * In float64, rounded once to float32. Source: Megatron-LM `sinkhorn`. Throws an InputError on logits that do not fit,
  * are NaN, or above 700, where the sums could leave float64 (Megatron-LM's, in float32, leave it above 88).
  */
-export function sinkhornMatrix(logits: Float32Array, numExperts: number): Float32Array {
+export function sinkhornMatrix(logits: Float32Array, numExperts: number): SinkhornMatrix {
+  return scaledMatrix(logits, numExperts, 'sinkhornMatrix')
+}
+
+function scaledMatrix(logits: Float32Array, numExperts: number, who: string): SinkhornMatrix {
   demand(
     logits.length % numExperts === 0,
-    `sinkhornMatrix: logits must hold rows of numExperts = ${numExperts} values`,
+    `${who}: logits must hold rows of numExperts = ${numExperts} values`,
     logits,
     'Lay them out as [T, E], one row a token.',
   )
-  refuseUnordered(logits, numExperts, 'sinkhornMatrix')
+  refuseUnordered(logits, numExperts, who)
   const high = logits.findIndex((logit) => logit > 700)
-  demand(high < 0, 'sinkhornMatrix: logits must be at most 700', logits[high], 'Scale them down.')
+  demand(high < 0, `${who}: logits must be at most 700`, logits[high], 'Scale them down.')
   const tokens = logits.length / numExperts
   const powers = Float64Array.from(logits, exp)
   const rows = new Float64Array(tokens)
   const columns = new Float64Array(numExperts).fill(1)
-  let change = Number.POSITIVE_INFINITY
-  for (let round = 0; round < mostRounds && change > largestChange; round++) {
+  const changes: number[] = []
+  do {
     scaleRows(powers, rows, columns)
-    change = scaleColumns(powers, rows, columns)
-  }
-  return Float32Array.from(
-    powers,
-    (power, i) => columns[i % numExperts] * power * rows[Math.floor(i / numExperts)],
-  )
+    changes.push(scaleColumns(powers, rows, columns))
+  } while (changes.length < mostRounds && changes[changes.length - 1] > largestChange)
+  const scaled = (power: number, i: number): number =>
+    columns[i % numExperts] * power * rows[Math.floor(i / numExperts)]
+  return { matrix: Float32Array.from(powers, scaled), changes }
 }
 
 /** Sets the row scales to (1/T) / (Σ over experts of column scale · power + ε). */

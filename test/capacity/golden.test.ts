@@ -1,6 +1,7 @@
 import { readdirSync } from 'node:fs'
 import {
   applyCapacity,
+  auxLoss,
   choiceMajorOrder,
   deepspeedCapacity,
   dispatchOrder,
@@ -13,6 +14,7 @@ import {
   type Routing,
   renormalize,
   route,
+  switchLoss,
   tokenMajorOrder,
   unroutedTokens,
 } from 'moesim'
@@ -84,7 +86,20 @@ describe('Megatron-LM: the C largest weights of each expert stay, with the weigh
 })
 
 describe('DeepSpeed: drop, then renormalise what is left', () => {
-  // The recorded auxLoss is that of a loss, not of a capacity, and is compared where losses are.
+  test.each(names.filter((name) => name.includes('deepspeed')))(
+    '%s: its loss, of the counts before any drop',
+    (name) => {
+      const { params, inputs, expected, tolerance, floats } = golden(name)
+      const { numExperts, topK } = params
+      const options = { numExperts, topK, scoreFunction: 'softmax' } as const
+      const { value } =
+        params.auxLossUses === 'first choices only'
+          ? switchLoss(floats(inputs.logits), { numExperts })
+          : auxLoss(floats(inputs.logits), options)
+      expectClose([value], [expected.auxLoss as unknown as number], tolerance.auxLoss, `${name}: auxLoss`)
+    },
+  )
+
   test.each<[name: string, order: (routing: Routing) => Int32Array, places: typeof tokenMajorOrder]>([
     ['capacity-deepspeed-topk-probs', probabilityOrder, tokenMajorOrder],
     ['capacity-deepspeed-topk-position', tokenMajorOrder, tokenMajorOrder],

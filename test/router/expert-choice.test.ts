@@ -1,5 +1,14 @@
 import fc from 'fast-check'
-import { expertChoice, gaussian, InputError, loadOf, maskPadding, noBalance, simulate } from 'moesim'
+import {
+  expertChoice,
+  flaxformerCapacity,
+  gaussian,
+  InputError,
+  loadOf,
+  maskPadding,
+  noBalance,
+  simulate,
+} from 'moesim'
 import { describe, expect, test } from 'vitest'
 import { golden } from '../golden.js'
 import { chosen, denseWeights, routeBy } from './context.js'
@@ -10,7 +19,10 @@ const flaxformer = (tokens: number, numExperts: number): number =>
 
 describe('expert choice', () => {
   test.each(['expert-choice-one-group', 'expert-choice-two-groups-padded'])('reproduces %s', (name) => {
-    const { inputs, floats, ints, matches } = golden(name)
+    const { params, inputs, expected, floats, ints, matches } = golden(name)
+    const factor = params.capacityFactor as number
+    expect(flaxformerCapacity({ tokens: 32, numExperts: 8, topK: 1 }, { factor })).toBe(expected.capacity)
+    expect(flaxformer(32, 8)).toBe(expected.capacity)
     const logits = floats(inputs.logits)
     const padded = inputs.validMask === undefined ? logits : maskPadding(logits, ints(inputs.validMask))
     const routing = routeBy(
