@@ -31,6 +31,12 @@ export function demandWhole(name: string, value: unknown, least: number, most: n
   demand(holds, `${name} must be a whole number ${range}`, value, remedy)
 }
 
+/** `rest` is what remains of an object once the fields that its kind has are taken out: an optional one misspelt. */
+export function demandNothingElse(name: string, rest: object): void {
+  const [stray] = Object.keys(rest)
+  demand(stray === undefined, `${name} must have only the fields of its kind`, stray, 'Correct or remove it.')
+}
+
 /** A value in a few words, however large or hostile it is. */
 function show(value: unknown): string {
   if (typeof value === 'string') return JSON.stringify(clip(value))

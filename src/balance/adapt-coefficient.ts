@@ -1,4 +1,4 @@
-import { demand } from '../errors.js'
+import { demand, demandNothingElse } from '../errors.js'
 
 export interface AdaptiveCoefficient {
   /** ξ, the coefficient wanted for each unit of drop rate; 1/5 unless given. */
@@ -18,8 +18,9 @@ export interface AdaptiveCoefficient {
 export function adaptCoefficient(
   coefficient: number,
   dropRate: number,
-  { ratio = 1 / 5, most = 0.01, decay = 0.99 }: AdaptiveCoefficient = {},
+  { ratio = 1 / 5, most = 0.01, decay = 0.99, ...rest }: AdaptiveCoefficient = {},
 ): number {
+  demandNothingElse('adaptCoefficient: the options', rest)
   const atLeast0 = (name: string, value: number): void =>
     demand(
       value >= 0 && value < Infinity,

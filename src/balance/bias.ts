@@ -1,4 +1,4 @@
-import { demand } from '../errors.js'
+import { demand, demandNothingElse } from '../errors.js'
 import { center as subtractMean } from './center.js'
 import type { Balance, Schedule } from './protocol.js'
 import { demandRate, rateAt } from './rate.js'
@@ -32,7 +32,8 @@ export interface BiasState {
  * `get_updated_expert_bias`; torchtitan for `center`. Throws an InputError on options that contradict one another.
  */
 export function biasBalance(options: BiasBalanceOptions): Balance<BiasState> {
-  const { rate, rule = 'sign', unit, center = false } = options
+  const { rate, rule = 'sign', unit, center = false, ...rest } = options
+  demandNothingElse('biasBalance: the options', rest)
   checkOptions(options)
   const errorsOf = rule === 'sign' ? signs : (load: Int32Array) => shortfalls(load, unit)
   return {

@@ -1,4 +1,4 @@
-import { demand } from '../errors.js'
+import { demand, demandWhole } from '../errors.js'
 import { type RouterConfig, resolveRouter } from '../router/config.js'
 import { scoreLogits } from '../router/score.js'
 import { selectExperts } from '../router/select.js'
@@ -28,6 +28,7 @@ export function chosenExperts(
   scoreFunction: ScoreFunction,
 ): Int32Array {
   const { who, numExperts, rows, allTokens } = batch
+  demandTopK(batch, topK)
   if (experts === undefined) {
     const router = resolveRouter({ numExperts, topK, scoreFunction, normalize: false, scale: 1 })
     const logits = Float32Array.from(batch.logits)
@@ -59,6 +60,7 @@ export function loadFor(
   const { who, numExperts } = batch
   const { load } = options
   if (load === undefined) return countExperts(chosenExperts(batch, options, scoreFunction), numExperts)
+  demandTopK(batch, options.topK)
   demand(
     load.length === numExperts,
     `${who}: load must hold numExperts = ${numExperts} counts`,
@@ -69,6 +71,10 @@ export function loadFor(
   const odd = counts.findIndex((count) => !(count >= 0 && count < Infinity))
   demand(odd < 0, `${who}: load must hold numbers of at least 0`, counts[odd], 'A load counts tokens.')
   return counts
+}
+
+function demandTopK({ who, numExperts }: ValidTokens, topK: number): void {
+  demandWhole(`${who}: topK`, topK, 1, numExperts, 'A token cannot choose more experts than there are.')
 }
 
 /** How often each expert stands in a list of chosen ones, [E]. */

@@ -1,4 +1,4 @@
-import { demand, demandWhole } from '../errors.js'
+import { demand, demandNothingElse, demandWhole } from '../errors.js'
 import type { BiasState } from './bias.js'
 import type { Balance, Schedule } from './protocol.js'
 import { demandRate, rateAt } from './rate.js'
@@ -23,7 +23,8 @@ export interface LongcatBalanceOptions {
  * assignments: with a capacity, of those not dropped. Throws an InputError on options that contradict one another.
  */
 export function longcatBalance(options: LongcatBalanceOptions): Balance<BiasState> {
-  const { rate, numReal, topK, realPerToken } = options
+  const { rate, numReal, topK, realPerToken, ...rest } = options
+  demandNothingElse('longcatBalance: the options', rest)
   demandRate('longcatBalance', rate)
   demandWhole('longcatBalance: numReal', numReal, 1, 1 << 20, 'It is the number of experts that compute.')
   demandWhole('longcatBalance: topK', topK, 1, 1 << 20, 'It is the number of experts a token chooses.')

@@ -1,4 +1,4 @@
-import { demand, demandWhole } from '../errors.js'
+import { demand, demandNothingElse, demandWhole } from '../errors.js'
 
 /** Router logits [T, E], row-major. All losses compute in float64 and round the gradient once, to this type. */
 export type Logits = Float32Array | Float64Array
@@ -41,7 +41,8 @@ export interface ValidTokens {
  * nothing but −∞.
  */
 export function validTokens(who: string, logits: Logits, options: LossOptions): ValidTokens {
-  const { numExperts, coefficient = 1, valid } = options
+  const { numExperts, coefficient = 1, valid, ...rest } = options
+  demandKnown(who, rest)
   const what = 'It is the number of routed experts, such as 128.'
   demandWhole(`${who}: numExperts`, numExperts, 1, 1 << 20, what)
   demand(
@@ -86,6 +87,19 @@ export function lossOf<A extends Logits>(
     }
   })
   return { value: coefficient * value, gradient: whole }
+}
+
+/** What losses and routers have besides: losses of one router are often called with one object, or a router spread in. */
+const otherFields = new Set(
+  [
+    'topK experts load scoreFunction sequences devices deviceLimit gateNoise noise deviation', // of losses
+    'softmaxOrder normalize scale epsilon numGroups topGroups groupScoreTop', // of routers
+  ].flatMap((names) => names.split(' ')),
+)
+
+function demandKnown(who: string, rest: object): void {
+  const strays = Object.entries(rest).filter(([field]) => !otherFields.has(field))
+  demandNothingElse(`${who}: the options`, Object.fromEntries(strays))
 }
 
 function validRows(who: string, tokens: number, valid?: ArrayLike<number>): Int32Array {

@@ -1,4 +1,4 @@
-import { demand, demandWhole } from '../errors.js'
+import { demand, demandNothingElse, demandWhole } from '../errors.js'
 import type { Balance } from './protocol.js'
 
 export interface RankPenaltyOptions {
@@ -24,7 +24,8 @@ export interface RankPenaltyState {
  * InputError on ranks that do not divide the experts, an alpha outside (0, 1] and a lambda that is not finite.
  */
 export function rankPenaltyBalance(options: RankPenaltyOptions): Balance<RankPenaltyState> {
-  const { ranks, alpha = 0.1, lambda = 2 } = options
+  const { ranks, alpha = 0.1, lambda = 2, ...rest } = options
+  demandNothingElse('rankPenaltyBalance: the options', rest)
   demandWhole(
     'rankPenaltyBalance: ranks',
     ranks,

@@ -1,4 +1,4 @@
-import { demand, demandWhole } from '../errors.js'
+import { demand, demandNothingElse, demandWhole } from '../errors.js'
 import { sinCosTurns } from '../math.js'
 import type { Schedule } from './protocol.js'
 
@@ -50,7 +50,8 @@ export const cosineSchedule = (ramp: Ramp): Schedule => {
   })
 }
 
-function along(who: string, { from, to, over }: Ramp, shape: (done: number) => number): Schedule {
+function along(who: string, { from, to, over, ...rest }: Ramp, shape: (done: number) => number): Schedule {
+  demandNothingElse(`${who}: the ramp`, rest)
   demandFinite(`${who}: from`, from)
   demandFinite(`${who}: to`, to)
   demandWhole(`${who}: over`, over, 0, Number.MAX_SAFE_INTEGER, 'It is a number of updates.')
@@ -69,7 +70,8 @@ export function wsdSchedule(options: {
   readonly decay: number
   readonly end?: number
 }): Schedule {
-  const { peak, warmup, stable, decay, end = 0 } = options
+  const { peak, warmup, stable, decay, end = 0, ...rest } = options
+  demandNothingElse('wsdSchedule: the options', rest)
   demandWhole('wsdSchedule: stable', stable, 0, Number.MAX_SAFE_INTEGER, 'It is a number of updates.')
   const rise = along('wsdSchedule: warmup', { from: 0, to: peak, over: warmup }, (done) => done)
   const fall = along('wsdSchedule: decay', { from: peak, to: end, over: decay }, (done) => done)

@@ -1,4 +1,4 @@
-import { demand } from '../errors.js'
+import { demand, demandNothingElse } from '../errors.js'
 import { tanh } from '../math.js'
 import { center } from './center.js'
 import type { Balance, Schedule } from './protocol.js'
@@ -29,7 +29,8 @@ export interface SmebuState {
  * InputError on a rate or κ that is not finite and on a momentum outside [0, 1).
  */
 export function smebuBalance(options: SmebuOptions): Balance<SmebuState> {
-  const { rate, kappa = 2, momentum = 0.5 } = options
+  const { rate, kappa = 2, momentum = 0.5, ...rest } = options
+  demandNothingElse('smebuBalance: the options', rest)
   demandRate('smebuBalance', rate)
   demand(
     kappa > 0 && kappa < Infinity,

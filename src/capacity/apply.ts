@@ -1,4 +1,4 @@
-import { demand, demandWhole } from '../errors.js'
+import { demand, demandNothingElse, demandWhole } from '../errors.js'
 import type { Routing } from '../router/routing.js'
 
 export interface CapacityOptions {
@@ -20,7 +20,8 @@ export interface CapacityOptions {
  */
 export function applyCapacity(routing: Routing, options: CapacityOptions): Routing {
   const { numExperts } = routing
-  const { capacity, order, ranks = numExperts } = options
+  const { capacity, order, ranks = numExperts, ...rest } = options
+  demandNothingElse('applyCapacity: the options', rest)
   demand(
     capacity === Infinity || (Number.isSafeInteger(capacity) && capacity >= 0),
     'applyCapacity: capacity must be a whole number of at least 0, or Infinity',

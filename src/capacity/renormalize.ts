@@ -1,4 +1,4 @@
-import { demand } from '../errors.js'
+import { demand, demandNothingElse } from '../errors.js'
 import type { Routing } from '../router/routing.js'
 
 /**
@@ -10,8 +10,9 @@ import type { Routing } from '../router/routing.js'
  */
 export function renormalize(
   routing: Routing,
-  { scale = 1, clamp = 1 / 8388608 }: { scale?: number; clamp?: number } = {},
+  { scale = 1, clamp = 1 / 8388608, ...rest }: { scale?: number; clamp?: number } = {},
 ): Routing {
+  demandNothingElse('renormalize: the options', rest)
   demand(Number.isFinite(scale), 'renormalize: scale must be a finite number', scale, 'Use 1 for no scaling.')
   demand(
     clamp > 0 && clamp < Infinity,

@@ -1,4 +1,4 @@
-import { demand, demandWhole } from '../errors.js'
+import { demand, demandNothingElse, demandWhole } from '../errors.js'
 import { loadOf, type Routing } from '../router/routing.js'
 import type { RoutingSizes } from './protocol.js'
 
@@ -8,9 +8,10 @@ import type { RoutingSizes } from './protocol.js'
 /** Megatron-LM `get_capacity`: ⌈T·K / E · factor⌉, and `least` at least. Above T it drops nothing. */
 export function megatronCapacity(
   { tokens, topK, numExperts }: RoutingSizes,
-  { factor, least = 0 }: { factor: number; least?: number },
+  { factor, least = 0, ...rest }: { factor: number; least?: number },
 ): number {
-  demandFactor('megatronCapacity', factor)
+  demandFactor('megatronCapacity', factor, rest)
+  demandLeast('megatronCapacity', least)
   return Math.max(Math.ceil(((tokens * topK) / numExperts) * factor), least)
 }
 
@@ -21,9 +22,10 @@ export function megatronCapacity(
  */
 export function deepspeedCapacity(
   { tokens, topK, numExperts }: RoutingSizes,
-  { factor, least = 4 }: { factor: number; least?: number },
+  { factor, least = 4, ...rest }: { factor: number; least?: number },
 ): number {
-  demandFactor('deepspeedCapacity', factor)
+  demandFactor('deepspeedCapacity', factor, rest)
+  demandLeast('deepspeedCapacity', least)
   const perExpert = Math.fround(tokens / numExperts)
   return Math.max(Math.ceil(Math.fround(perExpert * Math.fround(factor * topK))), least)
 }
@@ -34,8 +36,9 @@ export function deepspeedCapacity(
  */
 export function tutelCapacity(
   routing: Routing,
-  { factor, alignment = 1 }: { factor: number; alignment?: number },
+  { factor, alignment = 1, ...rest }: { factor: number; alignment?: number },
 ): number {
+  demandNothingElse('tutelCapacity: the options', rest)
   demand(Number.isFinite(factor), 'tutelCapacity: factor must be a finite number', factor, 'Use 1.25, or 0.')
   demandWhole('tutelCapacity: alignment', alignment, 1, 1 << 20, 'Use 1 for none.')
   const { tokens, topK, numExperts } = routing
@@ -46,7 +49,8 @@ export function tutelCapacity(
 }
 
 /** MegaBlocks `expert_capacity`: ⌊factor · K·T / E⌋; where that is 0, the largest load, so that nothing is dropped. */
-export function megablocksCapacity(routing: Routing, { factor }: { factor: number }): number {
+export function megablocksCapacity(routing: Routing, { factor, ...rest }: { factor: number }): number {
+  demandNothingElse('megablocksCapacity: the options', rest)
   const { tokens, topK, numExperts } = routing
   demand(
     factor >= 0 && factor < Infinity,
@@ -63,9 +67,10 @@ export function megablocksCapacity(routing: Routing, { factor }: { factor: numbe
  */
 export function flaxformerCapacity(
   { tokens, numExperts }: RoutingSizes,
-  { factor, least = 4 }: { factor: number; least?: number },
+  { factor, least = 4, ...rest }: { factor: number; least?: number },
 ): number {
-  demandFactor('flaxformerCapacity', factor)
+  demandFactor('flaxformerCapacity', factor, rest)
+  demandLeast('flaxformerCapacity', least)
   return Math.max(roundHalfToEven((factor * tokens) / numExperts), least)
 }
 
@@ -75,15 +80,19 @@ export function flaxformerCapacity(
  */
 export function stMoeCapacity(
   { tokens, numExperts }: RoutingSizes,
-  { factor, least = 4 }: { factor: number; least?: number },
+  { factor, least = 4, ...rest }: { factor: number; least?: number },
 ): number {
-  demandFactor('stMoeCapacity', factor)
+  demandFactor('stMoeCapacity', factor, rest)
+  demandLeast('stMoeCapacity', least)
   return Math.max(Math.floor((tokens * factor) / numExperts), least)
 }
 
 /** Switch Transformer, arXiv 2101.03961, eq. 3: ⌊T · factor / E⌋, for one expert a token. */
-export function switchCapacity({ tokens, numExperts }: RoutingSizes, { factor }: { factor: number }): number {
-  demandFactor('switchCapacity', factor)
+export function switchCapacity(
+  { tokens, numExperts }: RoutingSizes,
+  { factor, ...rest }: { factor: number },
+): number {
+  demandFactor('switchCapacity', factor, rest)
   return Math.floor((tokens * factor) / numExperts)
 }
 
@@ -94,16 +103,16 @@ export function nllbCapacity({ tokens, numExperts }: RoutingSizes): number {
 
 /**
  * Megatron-LM `moe_expert_rank_capacity_factor`: the rows that a rank has room for, ⌊T·K / ranks · factor⌋ rounded up to
- * a multiple. T counts the tokens of all ranks together. For `applyCapacity` with as many ranks.
+ * a multiple of `alignment`. T counts the tokens of all ranks together. For `applyCapacity` with as many ranks.
  */
 export function megatronRankCapacity(
   { tokens, topK }: RoutingSizes,
-  { factor, ranks, multiple = 1 }: { factor: number; ranks: number; multiple?: number },
+  { factor, ranks, alignment = 1, ...rest }: { factor: number; ranks: number; alignment?: number },
 ): number {
-  demandFactor('megatronRankCapacity', factor)
+  demandFactor('megatronRankCapacity', factor, rest)
   demandWhole('megatronRankCapacity: ranks', ranks, 1, 1 << 20, 'It is the number of expert-parallel ranks.')
-  demandWhole('megatronRankCapacity: multiple', multiple, 1, 1 << 20, 'Use 1 for none.')
-  return Math.ceil(Math.floor(((tokens * topK) / ranks) * factor) / multiple) * multiple
+  demandWhole('megatronRankCapacity: alignment', alignment, 1, 1 << 20, 'Use 1 for none.')
+  return Math.ceil(Math.floor(((tokens * topK) / ranks) * factor) / alignment) * alignment
 }
 
 /** The capacity that just drops nothing: assignments of the most loaded expert. */
@@ -111,9 +120,14 @@ export function largestLoad(routing: Routing): number {
   return loadOf(routing).reduce((most, count) => Math.max(most, count), 0)
 }
 
-function demandFactor(who: string, factor: number): void {
+function demandFactor(who: string, factor: number, rest: object): void {
+  demandNothingElse(`${who}: the options`, rest)
   const remedy = 'Use 1.25 for a quarter more room than a mean load; leave the capacity out to drop nothing.'
   demand(factor > 0 && factor < Infinity, `${who}: factor must be a finite number above 0`, factor, remedy)
+}
+
+function demandLeast(who: string, least: number): void {
+  demandWhole(`${who}: least`, least, 0, Number.MAX_SAFE_INTEGER, 'Use 0 for none.')
 }
 
 function roundHalfToEven(value: number): number {

@@ -1,4 +1,4 @@
-import { demand } from '../errors.js'
+import { demand, demandNothingElse } from '../errors.js'
 import { float32Of } from '../formats/decode.js'
 import { float32Tensor } from '../formats/encode.js'
 import { type Safetensors, type Tensor, tensor } from '../formats/safetensors.js'
@@ -22,7 +22,8 @@ export function readLayerWeights(
   config: LayerConfig,
   options: CheckpointOptions = {},
 ): LayerWeights {
-  const { prefix = '', layout = weightLayouts.nemotronH } = options
+  const { prefix = '', layout = weightLayouts.nemotronH, ...rest } = options
+  demandNothingElse('readLayerWeights: the options', rest)
   const weights = Object.fromEntries(
     weightList(config).map(([name, shape]) => [name, new Float32Array(sizeOf(shape))]),
   ) as Record<WeightName, Float32Array>
@@ -60,7 +61,8 @@ export function layerTensors(
   options: CheckpointOptions = {},
 ): Map<string, Tensor> {
   checkWeights(weights, config)
-  const { prefix = '', layout = weightLayouts.nemotronH } = options
+  const { prefix = '', layout = weightLayouts.nemotronH, ...rest } = options
+  demandNothingElse('layerTensors: the options', rest)
   return new Map(
     storedTensors(config, layout).map(({ name, shape, pieces }) => {
       const values = new Float32Array(sizeOf(shape))

@@ -1,6 +1,6 @@
-import { demand } from '../errors.js'
+import { demand, demandNothingElse } from '../errors.js'
 import { type ModelConfig, sublayersOf } from '../model/config.js'
-import { demandNothingElse, demandObject, demandOneOf, demandSizes, demandTruth } from '../model/demands.js'
+import { demandObject, demandOneOf, demandSizes, demandTruth } from '../model/demands.js'
 import { checkRouter, type RouterConfig } from '../model/router-config.js'
 import { type Activation, activations } from './activations.js'
 

@@ -1,4 +1,5 @@
 import { unroutedTokens } from '../capacity/unrouted.js'
+import { demand } from '../errors.js'
 import type { Routing } from '../router/routing.js'
 
 // What flaxformer reports of a routing, after its capacity has refused what it does. "Dispatched" counts filled slots.
@@ -18,6 +19,12 @@ export function routerConfidence({ experts, weights }: Routing): number {
 
 /** Share of the room that was used: dispatched / (E · capacity), capacity in tokens an expert. `expert_usage` of flaxformer. */
 export function expertUsage({ numExperts, experts }: Routing, capacity: number): number {
+  demand(
+    capacity > 0 && capacity < Infinity,
+    'expertUsage: capacity must be a finite number above 0',
+    capacity,
+    'It is the room of each expert.',
+  )
   return dispatched(experts) / (numExperts * capacity)
 }
 

@@ -1,3 +1,4 @@
+import { demand } from '../errors.js'
 import { log } from '../math.js'
 
 /**
@@ -80,6 +81,7 @@ export function normalizedEntropy(load: ArrayLike<number>): number {
  * load by group, it is the wait of the slowest device. Pangu Pro MoE, arXiv 2505.21411. A batch of no tokens gives 0.
  */
 export function imbalanceScore(load: ArrayLike<number>, tokens: number): number {
+  demand(load.length > 0, 'imbalanceScore: load must have an expert', load, 'Give one count an expert.')
   let largest = 0
   let smallest = Infinity
   for (let e = 0; e < load.length; e++) {

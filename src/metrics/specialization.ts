@@ -95,6 +95,7 @@ export function coActivation({ tokens, topK, numExperts, experts }: Routing): In
  * released script counts only pairs that are neighbours in rank, which is less.
  */
 export function coActivationShares(both: Int32Array, numExperts: number): Float64Array {
+  demandSquare('coActivationShares', both, numExperts)
   return Float64Array.from(both, (count, i) => {
     const row = Math.floor(i / numExperts)
     return count / Math.max(1, both[row * numExperts + row])
@@ -117,12 +118,7 @@ export interface Companions {
 
 /** The extremes of `coActivation`; source: OLMoE, arXiv 2409.02060, §5 (its released script counts other pairs). */
 export function companions(both: Int32Array, numExperts: number, tokens: number, fewest = 30): Companions {
-  demand(
-    both.length === numExperts * numExperts,
-    `companions: both must be [E, E], ${numExperts} × ${numExperts}`,
-    both,
-    'Count it with coActivation.',
-  )
+  demandSquare('companions', both, numExperts)
   let pair: [number, number] = [0, 0]
   let most = 0
   let given = 0
@@ -145,6 +141,15 @@ export function companions(both: Int32Array, numExperts: number, tokens: number,
     }
   }
   return { pair, pairShare: most / Math.max(1, tokens), given, other, conditional }
+}
+
+function demandSquare(name: string, both: Int32Array, numExperts: number): void {
+  demand(
+    both.length === numExperts * numExperts,
+    `${name}: both must be [E, E], ${numExperts} × ${numExperts}`,
+    both,
+    'Count it with coActivation.',
+  )
 }
 
 /** How many domains a load [domains, E] is of. */

@@ -1,3 +1,4 @@
+import { demandWhole } from '../errors.js'
 import { exp, log } from '../math.js'
 
 // Further figures of one load [E], as monitoring tools report them. A load without any token counts as balanced.
@@ -61,6 +62,7 @@ export function expertDiversity(load: ArrayLike<number>): number {
  * Megatron-LM (`tools/moe_routing`) calls routing concentrated: a small hot set serves most of it. 1 of no load.
  */
 export function concentration(load: ArrayLike<number>, top: number): number {
+  demandWhole('concentration: top', top, 1, load.length, 'It is how many of the experts count as hot.')
   const sorted = utilization(load).sort().reverse()
   return sum(sorted.subarray(0, top)) / top
 }

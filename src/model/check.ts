@@ -1,9 +1,8 @@
-import { demand, demandWhole } from '../errors.js'
+import { demand, demandNothingElse, demandWhole } from '../errors.js'
 import type { ModelConfig } from './config.js'
 import {
   deepest,
   demandList,
-  demandNothingElse,
   demandObject,
   demandOneOf,
   demandTruth,

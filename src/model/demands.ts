@@ -49,9 +49,3 @@ export function demandOneOf(name: string, value: unknown, choices: readonly unkn
   const names = choices.map((choice) => choice ?? 'left out')
   demand(choices.includes(value), `${name} must be one of ${names.join(', ')}`, value, remedy)
 }
-
-/** `rest` is what remains of an object once the fields that its kind has are taken out: an optional one misspelt. */
-export function demandNothingElse(name: string, rest: object): void {
-  const [stray] = Object.keys(rest)
-  demand(stray === undefined, `${name} must have only the fields of its kind`, stray, 'Correct or remove it.')
-}

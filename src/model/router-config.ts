@@ -1,12 +1,5 @@
-import { demand, demandWhole } from '../errors.js'
-import {
-  demandMultiple,
-  demandNothingElse,
-  demandObject,
-  demandOneOf,
-  demandTruth,
-  widest,
-} from './demands.js'
+import { demand, demandNothingElse, demandWhole } from '../errors.js'
+import { demandMultiple, demandObject, demandOneOf, demandTruth, widest } from './demands.js'
 
 /**
  * A top-k router as plain data. Letters used throughout: T tokens, E routed experts, K experts per token,

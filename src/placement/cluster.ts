@@ -1,4 +1,4 @@
-import { demand, demandWhole } from '../errors.js'
+import { demand, demandNothingElse, demandWhole } from '../errors.js'
 import type { Cluster } from './protocol.js'
 
 const most = 1 << 20
@@ -11,7 +11,8 @@ export type ResolvedCluster = Required<Cluster>
  * in EPLB. `name` is of the function that asks.
  */
 export function resolveCluster(name: string, load: ArrayLike<number>, cluster: Cluster): ResolvedCluster {
-  const { replicas, ranks, nodes = 1, groups = 1 } = cluster
+  const { replicas, ranks, nodes = 1, groups = 1, ...rest } = cluster
+  demandNothingElse(`${name}: the cluster`, rest)
   const numExperts = load.length
   demandWhole(`${name}: the number of experts`, numExperts, 1, most, 'Give the load of each expert.')
   let total = 0

@@ -1,4 +1,4 @@
-import { demand, demandWhole } from '../errors.js'
+import { demand, demandNothingElse, demandWhole } from '../errors.js'
 import { resolveCluster } from './cluster.js'
 import { linearPlacement } from './layouts.js'
 import { type Migration, migrationOf } from './migration.js'
@@ -48,13 +48,14 @@ export function* rebalance(
   loads: Iterable<ArrayLike<number>>,
   options: RebalanceOptions,
 ): Generator<RebalancedStep> {
-  const { cluster, interval, window, lag = 0, expertBytes } = options
-  const { policy = placeExperts, arrange = preserveSlots } = options
+  const { cluster, interval, window, lag = 0, expertBytes, ...others } = options
+  const { policy = placeExperts, arrange = preserveSlots, from, ...rest } = others
+  demandNothingElse('rebalance: the options', rest)
   demandWhole('rebalance: interval', interval, 1, Number.MAX_SAFE_INTEGER, 'Use 1 to place every step.')
   demandWhole('rebalance: window', window, 1, Number.MAX_SAFE_INTEGER, 'Use 1 to place by a single step.')
   demandWhole('rebalance: lag', lag, 0, Number.MAX_SAFE_INTEGER, 'Use 0 for statistics of the step before.')
   const past: ArrayLike<number>[] = []
-  let placement = options.from
+  let placement = from
   let step = 0
   for (const load of loads) {
     const { ranks, nodes } = resolveCluster('rebalance', load, cluster)

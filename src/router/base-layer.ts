@@ -1,4 +1,4 @@
-import { demandWhole } from '../errors.js'
+import { demandNothingElse, demandWhole } from '../errors.js'
 import { balancedAssignment } from './assignment.js'
 import { logitsOf } from './logits.js'
 import type { Router } from './protocol.js'
@@ -13,7 +13,8 @@ import { routeAt } from './route-at.js'
  * fit, are NaN or +∞, or whose masks leave no balanced assignment.
  */
 export function baseLayer(options: { readonly numExperts: number }): Router {
-  const { numExperts } = options
+  const { numExperts, ...rest } = options
+  demandNothingElse('baseLayer: the options', rest)
   demandWhole('baseLayer: numExperts', numExperts, 1, 1 << 12, 'It is the number of routed experts.')
   const router = { numExperts, topK: 1, scoreFunction: 'sigmoid', normalize: false, scale: 1 } as const
   return (batch) => {

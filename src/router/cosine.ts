@@ -1,4 +1,4 @@
-import { demand } from '../errors.js'
+import { demand, demandNothingElse } from '../errors.js'
 import { exp } from '../math.js'
 import { biasUsed } from './as-router.js'
 import { type RouterConfig, resolveRouter } from './config.js'
@@ -27,7 +27,8 @@ export interface CosineWeights {
  * Throws an InputError on lengths that do not fit and on a temperature that is not a number.
  */
 export function cosineLogits(hidden: Float32Array, weights: CosineWeights, numExperts: number): Float32Array {
-  const { projection, projectionBias, directions, temperature } = weights
+  const { projection, projectionBias, directions, temperature, ...rest } = weights
+  demandNothingElse('cosineLogits: the weights', rest)
   const width = directions.length / numExperts
   demand(
     Number.isInteger(width) && width > 0,

@@ -4,6 +4,7 @@ import { logitsOf } from './logits.js'
 import type { Router } from './protocol.js'
 import { route } from './route.js'
 import { routeAt } from './route-at.js'
+import { refuseUnordered } from './score.js'
 import { topK } from './top-k.js'
 
 /**
@@ -28,6 +29,7 @@ export function gshardTop2Sampled(numExperts: number): Router {
   resolveRouter(router)
   return (batch, _bias, { random, layer, step }) => {
     const logits = logitsOf(batch, numExperts, 'gshardTop2Sampled')
+    refuseUnordered(logits, numExperts, 'gshardTop2Sampled')
     const firsts = topK(logits, numExperts, 1)
     const draws = random('noise/gumbel', layer, step)
     const keys = new Float32Array(numExperts)

@@ -1,4 +1,4 @@
-import { demand, demandWhole } from '../errors.js'
+import { demand, demandNothingElse, demandWhole } from '../errors.js'
 import type { Streams } from '../random.js'
 import { type RouterConfig, resolveRouter } from './config.js'
 import type { Router } from './protocol.js'
@@ -34,7 +34,7 @@ export function hashRouter(router: RouterConfig, table: Int32Array): Router {
       )
       experts.set(table.subarray(id * topK, (id + 1) * topK), token * topK)
     })
-    return routeGiven(batch, experts, router)
+    return routeGiven(batch, experts, router, 'hashRouter')
   }
 }
 
@@ -47,13 +47,13 @@ export interface HashTableOptions {
 
 /** table[t][j] = (t · K + j) mod E: neighbouring ids go to neighbouring experts. Automodel's initial `tid2eid`. */
 export function moduloHashTable(options: HashTableOptions): Int32Array {
-  const { vocabulary, numExperts, topK } = checkedOptions(options)
+  const { vocabulary, numExperts, topK } = checkedOptions('moduloHashTable', options)
   return Int32Array.from({ length: vocabulary * topK }, (_, slot) => slot % numExperts)
 }
 
 /** K distinct experts for each token id, every set with the same chance, from the stream 'hash' of `random`. */
 export function randomHashTable({ random, ...options }: HashTableOptions & { random: Streams }): Int32Array {
-  const { vocabulary, numExperts, topK } = checkedOptions(options)
+  const { vocabulary, numExperts, topK } = checkedOptions('randomHashTable', options)
   const draws = random('hash')
   const table = new Int32Array(vocabulary * topK)
   for (let id = 0; id < vocabulary; id++) {
@@ -69,11 +69,12 @@ export function randomHashTable({ random, ...options }: HashTableOptions & { ran
   return table
 }
 
-function checkedOptions(options: HashTableOptions): HashTableOptions {
-  const { vocabulary, numExperts, topK } = options
-  demandWhole('hash table: vocabulary', vocabulary, 1, 1 << 28, 'It is the number of token ids.')
-  demandWhole('hash table: numExperts', numExperts, 1, 1 << 20, 'It is the number of routed experts.')
-  demandWhole('hash table: topK', topK, 1, numExperts, 'A token cannot choose more experts than there are.')
+function checkedOptions(who: string, options: HashTableOptions): HashTableOptions {
+  const { vocabulary, numExperts, topK, ...rest } = options
+  demandNothingElse(`${who}: the options`, rest)
+  demandWhole(`${who}: vocabulary`, vocabulary, 1, 1 << 28, 'It is the number of token ids.')
+  demandWhole(`${who}: numExperts`, numExperts, 1, 1 << 20, 'It is the number of routed experts.')
+  demandWhole(`${who}: topK`, topK, 1, numExperts, 'A token cannot choose more experts than there are.')
   return options
 }
 

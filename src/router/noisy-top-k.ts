@@ -1,3 +1,4 @@
+import { demandNothingElse } from '../errors.js'
 import { softplus } from '../math.js'
 import { type RouterConfig, resolveRouter } from './config.js'
 import { hiddenOf, ofLayer } from './hidden.js'
@@ -23,7 +24,8 @@ export interface NoisyTopKOptions {
  * on weights that do not fit.
  */
 export function noisyTopK(options: NoisyTopKOptions): Router {
-  const { numExperts, topK, gateWeights, noiseWeights, leastDeviation = 1e-2 } = options
+  const { numExperts, topK, gateWeights, noiseWeights, leastDeviation = 1e-2, ...rest } = options
+  demandNothingElse('noisyTopK: the options', rest)
   const router: RouterConfig = {
     numExperts,
     topK,

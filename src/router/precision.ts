@@ -1,3 +1,4 @@
+import { demandNothingElse } from '../errors.js'
 import { type FormatName, rounded, roundTo } from '../formats/number-formats.js'
 import { roundedNvfp4 } from '../formats/nvfp4.js'
 import type { RouterConfig } from './config.js'
@@ -31,16 +32,24 @@ export function routeInPrecision(
   precision: Precision,
   bias?: Float32Array,
 ): Routing {
-  const { scores: _, ...routing } = routeScored(logits, router, bias, roundingsOf(precision))
+  const { scores: _, ...routing } = routeScored(
+    logits,
+    router,
+    bias,
+    roundingsOf('routeInPrecision', precision),
+  )
   return routing
 }
 
-const roundingsOf = ({ logits, scores, keys, weights }: Precision): Roundings => ({
-  logits: rounding(logits),
-  scores: rounding(scores),
-  keys: rounding(keys),
-  weights: rounding(weights),
-})
+function roundingsOf(who: string, { logits, scores, keys, weights, ...rest }: Precision): Roundings {
+  demandNothingElse(`${who}: the precision`, rest)
+  return {
+    logits: rounding(logits),
+    scores: rounding(scores),
+    keys: rounding(keys),
+    weights: rounding(weights),
+  }
+}
 
 /** float32 needs no rounding: arrays hold it. */
 const rounding = (format: FormatName = 'fp32'): Rounding | undefined =>
@@ -60,10 +69,10 @@ export function linearRouterInPrecision(
   weights: Float32Array | readonly Float32Array[],
   precision: LinearPrecision,
 ): Router {
-  const { matrix = 'fp32' } = precision
+  const { matrix = 'fp32', ...stations } = precision
   const roundMatrix = (weight: Float32Array): Float32Array =>
     matrix === 'nvfp4' ? roundedNvfp4(weight, weight.length / router.numExperts) : rounded(weight, matrix)
   const stored = weights instanceof Float32Array ? roundMatrix(weights) : weights.map(roundMatrix)
-  const roundings = roundingsOf(precision)
+  const roundings = roundingsOf('linearRouterInPrecision', stations)
   return linearRouter(router, stored, (logits, _, bias) => routeScored(logits, router, bias, roundings))
 }

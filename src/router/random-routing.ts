@@ -4,6 +4,7 @@ import { type RouterConfig, resolveRouter } from './config.js'
 import { logitsOf } from './logits.js'
 import type { Router } from './protocol.js'
 import { routeScored } from './route.js'
+import { refuseUnordered } from './score.js'
 
 /**
  * Forced balance by chance: every logit is replaced by a draw of N(0, 1), whatever the tokens are, and routed as usual;
@@ -13,7 +14,7 @@ import { routeScored } from './route.js'
  * token may name an expert twice there, which no routing here can hold.
  */
 export function randomRouting(router: RouterConfig): Router {
-  return forcedBias(router, 0)
+  return drawn('randomRouting', router, 0)
 }
 
 /**
@@ -24,16 +25,21 @@ export function randomRouting(router: RouterConfig): Router {
  * an InputError unless std is finite and at least 0.
  */
 export function forcedBias(router: RouterConfig, std: number): Router {
-  const { numExperts } = resolveRouter(router)
   demand(
     std >= 0 && std < Infinity,
     'forcedBias: std must be a finite number of at least 0',
     std,
     'Use 0.5 for a clear imbalance.',
   )
+  return drawn('forcedBias', router, std)
+}
+
+function drawn(who: string, router: RouterConfig, std: number): Router {
+  const { numExperts } = resolveRouter(router)
   return (batch, bias, { random, layer, step }) => {
     const { tokens } = batch
-    const given = batch.logits && logitsOf(batch, numExperts, 'forcedBias')
+    const given = batch.logits && logitsOf(batch, numExperts, who)
+    if (given) refuseUnordered(given, numExperts, who)
     const offsets = new Float64Array(numExperts)
     random('forced/bias', layer).at(0).normals(offsets)
     const draws = random('forced/logits', layer, step)

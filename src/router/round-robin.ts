@@ -13,6 +13,6 @@ export function roundRobin(router: RouterConfig): Router {
   const { numExperts, topK } = resolveRouter(router)
   return (batch) => {
     const experts = Int32Array.from({ length: batch.tokens * topK }, (_, slot) => slot % numExperts)
-    return routeGiven(batch, experts, router)
+    return routeGiven(batch, experts, router, 'roundRobin')
   }
 }

@@ -1,4 +1,4 @@
-import { demand, demandWhole } from '../errors.js'
+import { demand, demandNothingElse, demandWhole } from '../errors.js'
 import { exp } from '../math.js'
 import { logitsOf } from './logits.js'
 import type { Router } from './protocol.js'
@@ -16,7 +16,8 @@ import { topK as topKOf } from './top-k.js'
  * InputError on logits that are missing, do not fit, are NaN or above 700.
  */
 export function sinkhorn(options: { readonly numExperts: number; readonly topK: number }): Router {
-  const { numExperts, topK } = options
+  const { numExperts, topK, ...rest } = options
+  demandNothingElse('sinkhorn: the options', rest)
   demandWhole('sinkhorn: numExperts', numExperts, 1, 1 << 20, 'It is the number of routed experts.')
   demandWhole('sinkhorn: topK', topK, 1, numExperts, 'A token cannot choose more experts than there are.')
   const scoreFunction = topK === 1 ? 'sigmoid' : 'softmax'

@@ -1,5 +1,5 @@
 import { gumbel } from '../distributions.js'
-import { demand, demandWhole } from '../errors.js'
+import { demand, demandNothingElse, demandWhole } from '../errors.js'
 import type { Draws } from '../random.js'
 import { logitsOf } from './logits.js'
 import type { Router } from './protocol.js'
@@ -40,7 +40,8 @@ export function sparseMixerTraining(options: SparseMixerOptions): Router {
 /** Picks one expert of a row of logits, −∞ where it may not, and says what its probability is multiplied by. */
 type Pick = (close: Float32Array, draws: Draws) => { expert: number; factor: number }
 
-function mixTwice(who: string, { numExperts, jitter }: SparseMixerOptions, pick: Pick): Router {
+function mixTwice(who: string, { numExperts, jitter, ...rest }: SparseMixerOptions, pick: Pick): Router {
+  demandNothingElse(`${who}: the options`, rest)
   demandWhole(`${who}: numExperts`, numExperts, 2, 1 << 20, 'It chooses two.')
   demand(
     jitter >= 0 && jitter < Infinity,

@@ -1,8 +1,8 @@
-import { demand } from '../errors.js'
+import { demand, demandNothingElse } from '../errors.js'
 import { sigmoid } from '../math.js'
 import { hiddenOf, ofLayer } from './hidden.js'
 import { routerLogits } from './linear.js'
-import type { Router } from './protocol.js'
+import type { Batch, Router } from './protocol.js'
 import type { Routing } from './routing.js'
 import { refuseUnordered } from './score.js'
 import { topK } from './top-k.js'
@@ -29,7 +29,7 @@ export interface TopAnyGate {
  */
 export function topAny(gates: TopAnyGate | readonly TopAnyGate[]): Router {
   return (batch, _, { layer }) => {
-    const { keys, numExperts } = gateTokens(hiddenOf(batch, 'topAny'), ofLayer(gates, layer, 'topAny'))
+    const { keys, numExperts } = gateTokens('topAny', batch, ofLayer(gates, layer, 'topAny'))
     return routeEqually(keys, numExperts)
   }
 }
@@ -37,8 +37,8 @@ export function topAny(gates: TopAnyGate | readonly TopAnyGate[]): Router {
 /** The same as in evaluation: a token that passes no threshold takes the expert of its largest cosine, with weight 1. */
 export function topAnyEvaluation(gates: TopAnyGate | readonly TopAnyGate[]): Router {
   return (batch, _, { layer }) => {
-    const gate = ofLayer(gates, layer, 'topAny')
-    const { keys, scores, numExperts } = gateTokens(hiddenOf(batch, 'topAny'), gate)
+    const who = 'topAnyEvaluation'
+    const { keys, scores, numExperts } = gateTokens(who, batch, ofLayer(gates, layer, who))
     topK(scores, numExperts, 1).forEach((best, token) => {
       const row = token * numExperts
       const none = keys.subarray(row, row + numExperts).every((key) => key === Number.NEGATIVE_INFINITY)
@@ -49,23 +49,25 @@ export function topAnyEvaluation(gates: TopAnyGate | readonly TopAnyGate[]): Rou
 }
 
 /** [T, E] scores, and the same with −∞ where they do not pass the expert's threshold. */
-function gateTokens(hidden: Float32Array, { weight, thresholds, scale = 1 }: TopAnyGate) {
+function gateTokens(who: string, batch: Batch, { weight, thresholds, scale = 1, ...rest }: TopAnyGate) {
+  demandNothingElse(`${who}: the gate`, rest)
+  const hidden = hiddenOf(batch, who)
   const numExperts = thresholds.length
   const width = weight.length / numExperts
   demand(
     Number.isInteger(width) && width > 0,
-    `topAny: weight must hold a row for each of ${numExperts} thresholds`,
+    `${who}: weight must hold a row for each of ${numExperts} thresholds`,
     weight,
     'Lay it out as [E, D], one row an expert.',
   )
   demand(
     scale > 0 && scale < Infinity,
-    'topAny: scale must be a finite number above 0',
+    `${who}: scale must be a finite number above 0`,
     scale,
     'Leave it out for 1.',
   )
   const cosines = routerLogits(unitRows(hidden, width), unitRows(weight, width), numExperts)
-  refuseUnordered(cosines, numExperts, 'topAny')
+  refuseUnordered(cosines, numExperts, who)
   const scores = cosines.map((cosine) => sigmoid(scale * cosine))
   const passes = thresholds.map((threshold) => sigmoid(scale * threshold))
   const keys = scores.map((score, i) => (score > passes[i % numExperts] ? score : Number.NEGATIVE_INFINITY))

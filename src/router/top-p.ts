@@ -1,4 +1,4 @@
-import { demand, demandWhole } from '../errors.js'
+import { demand, demandNothingElse, demandWhole } from '../errors.js'
 import { logitsOf } from './logits.js'
 import type { Router } from './protocol.js'
 import { maskScores, refuseUnordered, softmaxRows } from './score.js'
@@ -15,7 +15,8 @@ import { routeAllOpen } from './variable.js'
  * threshold outside [0, 1], and on logits that are missing, do not fit, or are NaN or +∞.
  */
 export function topP(options: { readonly numExperts: number; readonly threshold: number }): Router {
-  const { numExperts, threshold } = options
+  const { numExperts, threshold, ...rest } = options
+  demandNothingElse('topP: the options', rest)
   demandWhole('topP: numExperts', numExperts, 1, 1 << 20, 'It is the number of routed experts.')
   demand(
     threshold >= 0 && threshold <= 1,

@@ -1,3 +1,4 @@
+import { demandNothingElse } from '../errors.js'
 import type { RouterConfig } from './config.js'
 import type { Routing } from './routing.js'
 
@@ -19,13 +20,10 @@ export interface LongcatOptions {
  *
  * Source: LongCat-Flash, arXiv 2509.01322; `LongcatFlashTopkRouter` of Hugging Face transformers.
  */
-export const longcat = ({ numReal, numZero, topK, scale }: LongcatOptions): RouterConfig => ({
-  numExperts: numReal + numZero,
-  topK,
-  scoreFunction: 'softmax',
-  normalize: false,
-  scale,
-})
+export function longcat({ numReal, numZero, topK, scale, ...rest }: LongcatOptions): RouterConfig {
+  demandNothingElse('longcat: the options', rest)
+  return { numExperts: numReal + numZero, topK, scoreFunction: 'softmax', normalize: false, scale }
+}
 
 /** [T] how many of each token's experts have an id below `numReal`, and so compute something. */
 export function realExpertsPerToken({ tokens, topK, experts }: Routing, numReal: number): Int32Array {

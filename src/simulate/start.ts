@@ -1,6 +1,6 @@
 import type { Balance } from '../balance/protocol.js'
 import type { CapacityPolicy } from '../capacity/protocol.js'
-import { demand, demandWhole } from '../errors.js'
+import { demand, demandNothingElse, demandWhole } from '../errors.js'
 import { type Streams, streams } from '../random.js'
 import { asRouter } from '../router/as-router.js'
 import type { RouterConfig } from '../router/config.js'
@@ -49,20 +49,21 @@ export interface World<State> {
 
 /** Checks a setup. Throws an InputError on what cannot be simulated. */
 export function start<State>(setup: Setup<State>): World<State> {
-  const { router, balance, workload, tokensPerStep, layers = 1, seed = 0, updateEvery = 1 } = setup
-  const { capacity = dropless } = setup
+  const { router, balance, workload, tokensPerStep, layers = 1, seed = 0, ...others } = setup
+  const { updateEvery = 1, capacity = dropless, steps, numExperts: declared, from: _, ...rest } = others
+  demandNothingElse('simulate: the setup', rest)
   demandWhole('simulate: tokensPerStep', tokensPerStep, 1, 1 << 28, 'It is the tokens of one batch.')
   demandWhole('simulate: layers', layers, 1, 1 << 16, 'It is the number of MoE layers.')
   demandWhole('simulate: updateEvery', updateEvery, 1, 1 << 30, 'Use 1 to update the bias after every step.')
-  if (setup.steps !== undefined) {
-    demandWhole('simulate: steps', setup.steps, 0, Number.MAX_SAFE_INTEGER, 'Leave it out to go on for ever.')
+  if (steps !== undefined) {
+    demandWhole('simulate: steps', steps, 0, Number.MAX_SAFE_INTEGER, 'Leave it out to go on for ever.')
   }
   const random = streams(seed)
   const world = { balance, workload, random, tokensPerStep, layers, updateEvery }
   const numExperts =
     typeof router !== 'function'
       ? resolveRouter(router).numExperts
-      : (setup.numExperts ?? countExperts(workload({ step: 0, layer: 0, tokens: tokensPerStep, random })))
+      : (declared ?? countExperts(workload({ step: 0, layer: 0, tokens: tokensPerStep, random })))
   return { ...world, numExperts, route: bounded(asRouter(router), capacity) }
 }
 

@@ -1,5 +1,5 @@
 import { cumulative, pick } from '../distributions.js'
-import { demand, demandWhole } from '../errors.js'
+import { demand, demandNothingElse, demandWhole } from '../errors.js'
 import type { Batch, StepContext } from '../router/protocol.js'
 import { type Mixture, nemotronMixture, sharesOf } from './mixture.js'
 import type { Workload } from './protocol.js'
@@ -19,7 +19,8 @@ export interface DomainOptions {
  */
 export function domains(options: DomainOptions & { readonly numExperts: number }): Workload {
   demandWhole('domains: numExperts', options.numExperts, 1, 1 << 20, 'Give the router’s number of experts.')
-  const fill = clusters(options, options.numExperts)
+  const { numExperts, ...others } = options
+  const fill = clusters('domains', others, numExperts)
   return (context) => {
     const { values, ...origin } = fill(context)
     return { ...origin, logits: values }
@@ -29,7 +30,8 @@ export function domains(options: DomainOptions & { readonly numExperts: number }
 /** The same clusters in hidden states of width `hiddenSize`, for a router with weights of its own: `linearRouter`. */
 export function hiddenDomains(options: DomainOptions & { readonly hiddenSize: number }): Workload {
   demandWhole('hiddenDomains: hiddenSize', options.hiddenSize, 1, 1 << 20, 'Give the router’s width D.')
-  const fill = clusters(options, options.hiddenSize)
+  const { hiddenSize, ...others } = options
+  const fill = clusters('hiddenDomains', others, hiddenSize)
   return (context) => {
     const { values, ...origin } = fill(context)
     return { ...origin, hidden: values }
@@ -40,12 +42,14 @@ type Origin = Required<Pick<Batch, 'tokens' | 'domains' | 'sequences' | 'positio
 
 /** Fills [T, width] with cluster centre + noise. The centres are the domains', and fixed: they depend on the seed only. */
 function clusters(
+  who: string,
   options: DomainOptions,
   width: number,
 ): (context: StepContext) => Origin & { values: Float32Array } {
-  const { mixture = nemotronMixture, sequenceLength = 64, preference = 1 } = options
-  demandWhole('domains: sequenceLength', sequenceLength, 1, 1 << 30, 'Use 1 for independent tokens.')
-  demand(Number.isFinite(preference), 'domains: preference must be finite', preference, 'Use 1.')
+  const { mixture = nemotronMixture, sequenceLength = 64, preference = 1, ...rest } = options
+  demandNothingElse(`${who}: the options`, rest)
+  demandWhole(`${who}: sequenceLength`, sequenceLength, 1, 1 << 30, 'Use 1 for independent tokens.')
+  demand(Number.isFinite(preference), `${who}: preference must be finite`, preference, 'Use 1.')
   return (context) => {
     const { tokens, layer, step, random } = context
     const shares = sharesOf(typeof mixture === 'function' ? mixture(step) : mixture)

@@ -1,4 +1,4 @@
-import { demand, demandWhole } from '../errors.js'
+import { demand, demandNothingElse, demandWhole } from '../errors.js'
 import { normalQuantile } from '../normal.js'
 import type { Workload } from './protocol.js'
 
@@ -17,7 +17,8 @@ export interface GaussianOptions {
 
 /** Independent tokens: logit of token t for expert e = offset_e + spread · N(0, 1). */
 export function gaussian(options: GaussianOptions): Workload {
-  const { numExperts, skew = 0, spread = 1 } = options
+  const { numExperts, skew = 0, spread = 1, offsets: given, ...rest } = options
+  demandNothingElse('gaussian: the options', rest)
   demandWhole('gaussian: numExperts', numExperts, 1, 1 << 20, 'Give the router’s number of experts.')
   demand(
     Number.isFinite(skew),
@@ -26,7 +27,7 @@ export function gaussian(options: GaussianOptions): Workload {
     'Use 0.5 for a clear imbalance.',
   )
   demand(Number.isFinite(spread), 'gaussian: spread must be a finite number', spread, 'Leave it out for 1.')
-  const { offsets = normalScores(numExperts).map((score) => skew * score) } = options
+  const offsets = given ?? normalScores(numExperts).map((score) => skew * score)
   demand(
     offsets.length === numExperts,
     `gaussian: offsets must hold numExperts = ${numExperts} values`,

@@ -7,7 +7,11 @@ type Params = Golden['params'] & {
   coefficient: number
 }
 
-const params = (recorded: Golden): Params => recorded.params as Params
+/** What of the recorded settings is an option of a loss. */
+function params(recorded: Golden): Params {
+  const { numExperts, topK, scoreFunction, coefficient } = recorded.params as Params
+  return { numExperts, topK, scoreFunction, coefficient }
+}
 
 /** A scalar, or a plain list of them, of the file at its stated tolerance. */
 function expectFigures({ expected, tolerance }: Golden, field: string, actual: ArrayLike<number>): void {

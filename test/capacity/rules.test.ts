@@ -101,8 +101,8 @@ describe('capacity rules', () => {
   test('a rank of Megatron-LM has its share of all rows times the factor, rounded down, then up to a multiple', () => {
     const all = sizes(101, 8, 2)
     expect(megatronRankCapacity(all, { factor: 1.5, ranks: 4 })).toBe(75) // 75.75
-    expect(megatronRankCapacity(all, { factor: 1.5, ranks: 4, multiple: 16 })).toBe(80)
-    expect(megatronRankCapacity(sizes(128, 8, 2), { factor: 1, ranks: 4, multiple: 16 })).toBe(64)
+    expect(megatronRankCapacity(all, { factor: 1.5, ranks: 4, alignment: 16 })).toBe(80)
+    expect(megatronRankCapacity(sizes(128, 8, 2), { factor: 1, ranks: 4, alignment: 16 })).toBe(64)
   })
 
   test('the largest load is 0 where there are no tokens', () => {
@@ -154,6 +154,6 @@ describe('capacity rules', () => {
     )
     const rank = { factor: 1, ranks: 2 }
     expect(() => megatronRankCapacity(routing, { ...rank, ranks: 0 })).toThrow('ranks must be')
-    expect(() => megatronRankCapacity(routing, { ...rank, multiple: 0.5 })).toThrow('multiple must be')
+    expect(() => megatronRankCapacity(routing, { ...rank, alignment: 0.5 })).toThrow('alignment must be')
   })
 })

@@ -1,5 +1,5 @@
-import { demandWhole } from '../../errors.js'
-import { demandNothingElse, demandSizes } from '../demands.js'
+import { demandNothingElse, demandWhole } from '../../errors.js'
+import { demandSizes } from '../demands.js'
 import { always, type Kind } from './kind.js'
 
 /** A mixture of attention experts: each has queries and an output of its own, all share keys and values (JetMoE). */

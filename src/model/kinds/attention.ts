@@ -1,4 +1,5 @@
-import { demandMultiple, demandNothingElse, demandObject, demandOneOf, demandSizes } from '../demands.js'
+import { demandNothingElse } from '../../errors.js'
+import { demandMultiple, demandObject, demandOneOf, demandSizes } from '../demands.js'
 import { always, type Kind } from './kind.js'
 
 /** Small extra heads that choose which tokens, or blocks of tokens, a query attends to. */

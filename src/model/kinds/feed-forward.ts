@@ -1,4 +1,5 @@
-import { demandNothingElse, demandOneOf, demandSizes, demandTruth } from '../demands.js'
+import { demandNothingElse } from '../../errors.js'
+import { demandOneOf, demandSizes, demandTruth } from '../demands.js'
 import { always, type Kind } from './kind.js'
 
 /** Gated: down(activation(gate(x)) · up(x)), three matrices. Ungated: down(activation(up(x))), two. */

@@ -1,4 +1,5 @@
-import { demandMultiple, demandNothingElse, demandOneOf, demandSizes } from '../demands.js'
+import { demandNothingElse } from '../../errors.js'
+import { demandMultiple, demandOneOf, demandSizes } from '../demands.js'
 import { checkIndexer, type Indexer } from './attention.js'
 import { always, type Kind } from './kind.js'
 

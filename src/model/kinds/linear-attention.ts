@@ -1,4 +1,5 @@
-import { demandMultiple, demandNothingElse, demandOneOf, demandSizes } from '../demands.js'
+import { demandNothingElse } from '../../errors.js'
+import { demandMultiple, demandOneOf, demandSizes } from '../demands.js'
 import { always, type Kind } from './kind.js'
 
 /** Gated DeltaNet: a state [keys, values] for each head that a delta rule with decay updates (Qwen3-Next, Qwen3.5). */

@@ -1,4 +1,5 @@
-import { demandMultiple, demandNothingElse, demandSizes } from '../demands.js'
+import { demandNothingElse } from '../../errors.js'
+import { demandMultiple, demandSizes } from '../demands.js'
 import { always, type Kind } from './kind.js'
 
 /** A Mamba-2 mixer. Its inner width is numHeads · headDim, whatever an `expand` field of a checkpoint says. */
