@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { Command, CommanderError } from 'commander'
 import { InputError } from '../index.js'
+import { addCost } from './cost.js'
 import { addCount } from './count.js'
 import { exitCode, type Io } from './io.js'
 import { addPlace } from './place.js'
@@ -34,6 +35,7 @@ export async function run(argv: readonly string[], io: Io): Promise<number> {
   addSimulate(program, io, done)
   addReplay(program, io, done)
   addPlace(program, io, done)
+  addCost(program, io, done)
   addTour(program, io, done, (words) => run(words, io))
   try {
     await program.parseAsync(argv, { from: 'user' })

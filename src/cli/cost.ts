@@ -1,0 +1,145 @@
+import type { Command } from 'commander'
+import {
+  hardware,
+  type ModelMemory,
+  memoryOf,
+  type StorageFormat,
+  sequenceBytes,
+  storageBytes,
+} from '../index.js'
+import { type CostFigures, type CostQuestion, costFigures } from './cost-figures.js'
+import { type Given, oneOf, whole } from './given.js'
+import { exitCode, type Io } from './io.js'
+import { readLoads } from './loads.js'
+import { defaultPreset, presetOf } from './preset.js'
+import { grouped, table } from './table.js'
+
+const formats = Object.keys(storageBytes) as StorageFormat[]
+const devices = Object.keys(hardware) as (keyof typeof hardware)[]
+
+export function addCost(program: Command, io: Io, done: (code: number) => void): void {
+  program
+    .command('cost')
+    .description('what a model costs to decode: memory, experts read, traffic, and tokens a second at most')
+    .argument('[preset]', 'which model', defaultPreset)
+    .option('--hardware <name>', `${devices.join(', ')} (default h200)`)
+    .option('--weights <format>', `${formats.join(', ')} (default fp8)`)
+    .option('--cache <format>', 'of keys and values (default fp8)')
+    .option('--context <tokens>', 'tokens that a sequence has on average (default 16384)')
+    .option('--batch <B>', 'sequences of one device where several share the experts (default 64)')
+    .option('--loads <file>', 'measured loads, as for place, instead of fair routing')
+    .option('--last <n>', 'of a report or training: steps whose loads are summed (default 20)')
+    .option('--json', 'print the figures as JSON')
+    .addHelpText('after', '\nExample:\n  $ moesim cost qwen3-30b-a3b --hardware b200 --context 4096\n')
+    .action((preset: string, given: Given) => done(cost(preset, given, io)))
+}
+
+function cost(preset: string, given: Given, io: Io): number {
+  const model = presetOf(preset)
+  const weights = oneOf(given, 'weights', 'fp8', formats)
+  const keyValues = oneOf(given, 'cache', 'fp8', formats)
+  const size = (name: string, fallback: number): number =>
+    whole(given, name, fallback, 1e9, 'Leave it out for its default.')
+  const last = size('last', 20)
+  const loads = typeof given.loads === 'string' ? readLoads('cost', given.loads, last) : undefined
+  const question = {
+    memory: memoryOf(model, { weights, keyValues }),
+    hardware: hardware[oneOf(given, 'hardware', 'h200', devices)],
+    contextTokens: size('context', 16384),
+    batchPerRank: size('batch', 64),
+    weights,
+    activations: /^(mx)?fp8/.test(weights) ? weights : 'bf16',
+    ...(loads && { loads: loads.layers.map(({ load }) => load) }),
+  } as const
+  const figures = costFigures(question)
+  const header = `${model.name} on ${question.hardware.name}: weights ${weights}, keys and values ${keyValues}, a context of ${grouped(question.contextTokens)} tokens`
+  const routing = loads ? `Loads: ${loads.words}.` : 'Routing: fair.'
+  const text = given.json
+    ? JSON.stringify({ preset, name: model.name, ...question, loads: loads?.words, ...figures }, null, 2)
+    : [
+        header,
+        '',
+        memoryTable(question, figures),
+        decodeTable(figures),
+        ranksTable(question, figures, routing),
+        frontTable(figures),
+      ].join('\n')
+  io.stdout(`${text.trimEnd()}\n`)
+  return exitCode.ok
+}
+
+/** 1580000 as 1.58 MB. */
+function bytes(count: number): string {
+  const units = ['B', 'kB', 'MB', 'GB', 'TB']
+  let unit = 0
+  let size = count
+  for (; size >= 999.5 && unit < units.length - 1; unit++) size /= 1000
+  return `${unit === 0 ? size : size.toPrecision(3)} ${units[unit]}`
+}
+
+const thousands = (count: number): string => grouped(Math.round(count))
+
+function memoryTable({ memory, contextTokens }: CostQuestion, figures: CostFigures): string {
+  const atOnce = (of: ModelMemory): number =>
+    of.caches.reduce((sum, { bytesPerToken }) => sum + bytesPerToken, 0)
+  return table(
+    ['memory', ''],
+    [
+      ['weights', bytes(memory.weightBytes)],
+      ['read at every step', bytes(memory.commonBytes)],
+      ['an expert', bytes(memory.experts[0].expertBytes)],
+      ['keys and values of a token', bytes(atOnce(memory))],
+      ['state of a sequence', bytes(memory.stateBytes)],
+      ['a sequence at this context', bytes(sequenceBytes(memory, contextTokens))],
+      ['sequences that fit on one device', thousands(figures.largestBatch)],
+      ['tokens of a step that make experts compute-bound', thousands(figures.computeBoundTokens)],
+    ],
+  )
+}
+
+function decodeTable({ decode }: CostFigures): string {
+  if (decode.length === 0) return 'One device does not hold the weights.\n'
+  const rows = decode.map((row) => [
+    grouped(row.batch),
+    row.distinctExperts.toFixed(1),
+    bytes(row.commonBytes + row.expertBytes),
+    bytes(row.cacheBytes + row.stateBytes),
+    thousands(row.tokensPerSecondAtMost),
+  ])
+  const header = ['sequences', 'experts a layer', 'weights read', 'cache and state', 'tokens/s at most']
+  return `One device, one step; prefill, kernels and scheduling are left out\n${table(header, rows)}`
+}
+
+function ranksTable({ batchPerRank }: CostQuestion, { ranks }: CostFigures, routing: string): string {
+  const rows = ranks.map((row) => [
+    grouped(row.ranks),
+    row.devicesPerToken.toFixed(2),
+    bytes(Math.round(row.bytesPerToken)),
+    row.straggler.toFixed(3),
+    row.stragglerByChance.toFixed(3),
+    bytes(row.memoryBytesPerRank),
+    row.fits ? thousands(row.tokensPerSecondPerRank) : 'too large',
+  ])
+  const header = [
+    'devices',
+    'a token needs',
+    'sent a layer',
+    'slowest',
+    'by chance',
+    'memory',
+    'tokens/s at most',
+  ]
+  return `Experts over devices, ${grouped(batchPerRank)} sequences each; bytes of a token, memory and speed of a device. ${routing}\n${table(header, rows)}`
+}
+
+function frontTable({ front }: CostFigures): string {
+  const rows = front.map((point) => [
+    grouped(point.ranks),
+    grouped(point.batchPerRank),
+    bytes(point.memoryBytesPerRank),
+    thousands(point.tokensPerSecondPerRank),
+    thousands(point.tokensPerSecondPerSequence),
+  ])
+  const header = ['devices', 'sequences each', 'memory', 'tokens/s at most', 'for one sequence']
+  return `No other choice has more speed of a device in less memory\n${table(header, rows)}`
+}

@@ -1,0 +1,135 @@
+import { readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import {
+  hardware,
+  linearPlacement,
+  loadOf,
+  memoryOf,
+  memoryThroughputBound,
+  presets,
+  readTrace,
+  stragglerFactor,
+} from 'moesim'
+import { describe, expect, test } from 'vitest'
+import { dataFile, moesim, newFolder } from './terminal.js'
+
+/** The figures of a run, read back from its JSON. */
+async function json(words: string) {
+  const { code, stdout, stderr } = await moesim(`cost ${words} --json`)
+  expect({ code, stderr }).toEqual({ code: 0, stderr: '' })
+  return JSON.parse(stdout)
+}
+
+/** The rows of the table under a line that starts so. */
+function rowsUnder(text: string, line: string): string[][] {
+  const lines = text.split('\n')
+  const start = lines.findIndex((each) => each.startsWith(line))
+  const end = lines.findIndex((each, i) => i > start && each === '')
+  return lines.slice(start + 2, end < 0 ? undefined : end).map((row) => row.trim().split(/ {2,}/))
+}
+
+describe('moesim cost', () => {
+  test('shows the memory of Nemotron 3 Nano on an H200, what batches read, and what devices wait for', async () => {
+    const { code, stdout, stderr } = await moesim('cost')
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' })
+    expect(stdout).toMatch(
+      /^Nemotron 3 Nano 30B-A3B on H200 SXM: weights fp8, keys and values fp8, a context of 16,384 tokens\n\nmemory\n/,
+    )
+    for (const line of [
+      /^weights +31\.6 GB$/m,
+      /^keys and values of a token +3\.07 kB$/m,
+      /^sequences that fit on one device +958$/m,
+      /^tokens of a step that make experts compute-bound +4,398$/m,
+    ])
+      expect(stdout).toMatch(line)
+    const one = rowsUnder(stdout, 'One device, one step')
+    expect(one[0]).toEqual(['1', '6.0', '3.23 GB', '148 MB', '1,422'])
+    expect(one.at(-1)).toEqual(['958', '128.0', '31.2 GB', '142 GB', '26,506'])
+    const eight = rowsUnder(stdout, 'Experts over devices')[3]
+    expect(eight.slice(0, 5)).toEqual(['8', '4.47', '31.5 kB', '1.072', '1.072'])
+    expect(stdout).toContain('Routing: fair.\n')
+    expect(rowsUnder(stdout, 'No other choice').length).toBeGreaterThan(3)
+  })
+
+  test('--json gives the figures of the functions', async () => {
+    const figures = await json(
+      'qwen3-30b-a3b --hardware h100 --weights bf16 --cache bf16 --context 1000 --batch 8',
+    )
+    const memory = memoryOf(presets['qwen3-30b-a3b'])
+    expect(figures).toMatchObject({
+      preset: 'qwen3-30b-a3b',
+      contextTokens: 1000,
+      batchPerRank: 8,
+      memory,
+      activations: 'bf16',
+    })
+    for (const { batch, tokensPerSecondAtMost } of figures.decode) {
+      expect(tokensPerSecondAtMost).toBe(
+        memoryThroughputBound(memory, hardware.h100, { batch, contextTokens: 1000 }),
+      )
+    }
+    expect(figures.ranks.map(({ ranks }: { ranks: number }) => ranks)).toEqual([1, 2, 4, 8, 16, 32, 64, 128])
+  })
+
+  test('weights of four bits are multiplied in bf16, where every device can', async () => {
+    expect(await json('gpt-oss-20b --weights mxfp4 --hardware h200')).toMatchObject({ activations: 'bf16' })
+    expect(await json('gpt-oss-20b --weights mxfp8 --hardware h200')).toMatchObject({ activations: 'mxfp8' })
+  })
+
+  test('a model that one device does not hold is told so, and the devices that would', async () => {
+    const { stdout } = await moesim('cost deepseek-v3 --hardware h800')
+    expect(stdout).toContain('\nOne device does not hold the weights.\n')
+    const rows = rowsUnder(stdout, 'Experts over devices')
+    expect(rows[0].at(-1)).toBe('too large')
+    expect(rows.at(-1)?.at(-1)).not.toBe('too large')
+    expect((await json('deepseek-v3 --hardware h800')).decode).toEqual([])
+  })
+
+  test.each(Object.keys(presets))('%s has its costs', async (preset) => {
+    const { ranks, computeBoundTokens } = await json(`${preset} --hardware gb200`)
+    expect(ranks.length).toBeGreaterThan(0)
+    expect(computeBoundTokens).toBeGreaterThan(0)
+    for (const { tokensPerSecondPerRank, straggler } of ranks) {
+      expect(tokensPerSecondPerRank).toBeGreaterThan(0)
+      expect(straggler).toBeGreaterThanOrEqual(1)
+    }
+  })
+
+  test('measured loads stand in for fair routing, experts side by side', async () => {
+    const file = dataFile('trace.safetensors')
+    const figures = await json(`tiny --loads ${file}`)
+    const trace = readTrace(readFileSync(file))
+    const factors = trace.layers.map(({ experts, weights }) => {
+      const load = loadOf({ ...trace.router, tokens: trace.tokens, experts, weights, dropped: 0 })
+      return stragglerFactor(load, linearPlacement(load, { replicas: 128, ranks: 8 }), 8)
+    })
+    const mean = factors.reduce((sum, factor) => sum + factor, 0) / factors.length
+    expect(figures.ranks[3].straggler).toBeCloseTo(mean, 12)
+    expect(figures.ranks[3].stragglerByChance).toBeLessThan(mean)
+    expect((await moesim(['cost', 'tiny', '--loads', file])).stdout).toContain(
+      'Loads: 3,840 recorded tokens, 3 layers.',
+    )
+  })
+
+  test('loads of other experts are refused', async () => {
+    const file = join(newFolder(), 'loads.csv')
+    writeFileSync(file, 'layer,expert,load\n0,0,1\n0,1,2\n')
+    const { code, stderr } = await moesim(['cost', '--loads', file])
+    expect(code).toBe(1)
+    expect(stderr).toContain(
+      'cost: the loads must be those of 128 experts, as the model has, got 2. Name the preset',
+    )
+  })
+
+  test.each([
+    ['--hardware h300', '--hardware must be one of h100, h200, h800, b200, gb200, got "h300"'],
+    ['--weights fp9', '--weights must be one of fp32, bf16'],
+    ['--context 0', '--context must be a whole number from 1'],
+    ['--batch x', '--batch must be a whole number from 1'],
+    ['nanotron', 'preset: it must be a known one'],
+  ])('%s is refused', async (words, rule) => {
+    const { code, stdout, stderr } = await moesim(`cost ${words}`)
+    expect({ code, stdout }).toEqual({ code: 1, stdout: '' })
+    expect(stderr).toContain(rule)
+  })
+})
