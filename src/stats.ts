@@ -50,6 +50,15 @@ function outwards(
     lower.push(chance)
   }
   const chance = Float64Array.from([...lower.reverse(), 1, ...higher])
-  const total = chance.reduce((sum, value) => sum + value, 0)
+  const total = sum(chance)
   return { first: mode - lower.length, chance: chance.map((value) => value / total) }
 }
+
+/** In order, in float64. */
+export function sum(values: ArrayLike<number>): number {
+  let total = 0
+  for (let i = 0; i < values.length; i++) total += values[i]
+  return total
+}
+
+export const mean = (values: ArrayLike<number>): number => sum(values) / values.length

@@ -1,4 +1,5 @@
 import { demand, demandNothingElse } from '../errors.js'
+import { sum } from '../stats.js'
 import { center as subtractMean } from './center.js'
 import type { Balance, Schedule } from './protocol.js'
 import { demandRate, rateAt } from './rate.js'
@@ -61,8 +62,6 @@ function shortfalls(load: Int32Array, unit: BiasBalanceOptions['unit']): Float64
   const measure = unit === 'mean' ? mean : unit === 'fraction' ? total : 1
   return Float64Array.from(load, (count) => (total === 0 ? 0 : (mean - count) / measure))
 }
-
-const sum = (load: Int32Array): number => load.reduce((total, count) => total + count, 0)
 
 function checkOptions({ rate, rule = 'sign', unit }: BiasBalanceOptions): void {
   demandRate('biasBalance', rate)

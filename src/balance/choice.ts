@@ -2,6 +2,7 @@ import { demand, demandWhole } from '../errors.js'
 import { type RouterConfig, resolveRouter } from '../router/config.js'
 import { scoreLogits } from '../router/score.js'
 import { selectExperts } from '../router/select.js'
+import { sum } from '../stats.js'
 import { gatherRows, type ValidTokens } from './loss.js'
 
 /** Where a loss takes its counts from: the plain top-k of the scores, unless told what was really chosen. */
@@ -86,6 +87,6 @@ export function countExperts(experts: Int32Array, numExperts: number): Float64Ar
 
 /** E · n_i / Σn, [E]: the load in multiples of its mean; 0 where there is none. */
 export function relativeLoad(load: Float64Array): Float64Array {
-  const total = load.reduce((sum, count) => sum + count, 0)
+  const total = sum(load)
   return load.map((count) => (count * load.length) / Math.max(total, Number.MIN_VALUE))
 }

@@ -1,4 +1,5 @@
 import { demand, demandNothingElse, demandWhole } from '../errors.js'
+import { sum } from '../stats.js'
 import type { BiasState } from './bias.js'
 import type { Balance, Schedule } from './protocol.js'
 import { demandRate, rateAt } from './rate.js'
@@ -47,7 +48,7 @@ export function longcatBalance(options: LongcatBalanceOptions): Balance<BiasStat
     },
     update({ bias, updates }, load) {
       const size = rateAt(rate, updates)
-      const total = load.reduce((sum, count) => sum + count, 0)
+      const total = sum(load)
       const moved = bias.map((value, e) =>
         e < numReal && total > 0 ? value + Math.fround(size * (target - load[e] / total)) : value,
       )

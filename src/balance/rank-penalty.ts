@@ -1,4 +1,5 @@
 import { demand, demandNothingElse, demandWhole } from '../errors.js'
+import { mean } from '../stats.js'
 import type { Balance } from './protocol.js'
 
 export interface RankPenaltyOptions {
@@ -56,7 +57,7 @@ export function rankPenaltyBalance(options: RankPenaltyOptions): Balance<RankPen
       return { rankLoad: next, numExperts }
     },
     bias({ rankLoad, numExperts }) {
-      const fair = Math.max(1, Math.fround(rankLoad.reduce((sum, load) => sum + load, 0) / ranks))
+      const fair = Math.max(1, Math.fround(mean(rankLoad)))
       const excess = rankLoad.map((load) => Math.max(0, Math.fround(load / fair) - 1))
       return Float32Array.from(
         { length: numExperts },

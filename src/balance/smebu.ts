@@ -1,5 +1,6 @@
 import { demand, demandNothingElse } from '../errors.js'
 import { tanh } from '../math.js'
+import { mean } from '../stats.js'
 import { center } from './center.js'
 import type { Balance, Schedule } from './protocol.js'
 import { demandRate, rateAt } from './rate.js'
@@ -47,8 +48,8 @@ export function smebuBalance(options: SmebuOptions): Balance<SmebuState> {
     }),
     update({ bias, velocity, updates }, load) {
       const size = rateAt(rate, updates)
-      const mean = load.reduce((sum, count) => sum + count, 0) / load.length
-      const shortfall = (count: number): number => (mean === 0 ? 0 : (mean - count) / mean)
+      const average = mean(load)
+      const shortfall = (count: number): number => (average === 0 ? 0 : (average - count) / average)
       const steps = Float32Array.from(load, (count) => size * tanh(kappa * shortfall(count)))
       center(steps)
       const next = velocity.map((last, e) => momentum * last + (1 - momentum) * steps[e])

@@ -1,3 +1,5 @@
+import { mean as meanOf, sum } from '../stats.js'
+
 /** CV² of [E] totals, and its derivative with respect to each. */
 export interface Variation {
   readonly value: number
@@ -10,8 +12,8 @@ const epsilon = 1e-10 // FastMoE's and Tutel's, added to the squared mean
 export function squaredVariation(totals: Float64Array): Variation {
   const E = totals.length
   if (E === 1) return { value: 0, slope: new Float64Array(1) }
-  const mean = totals.reduce((sum, total) => sum + total, 0) / E
-  const variance = totals.reduce((sum, total) => sum + (total - mean) * (total - mean), 0) / (E - 1)
+  const mean = meanOf(totals)
+  const variance = sum(totals.map((total) => (total - mean) * (total - mean))) / (E - 1)
   const square = mean * mean + epsilon
   const slope = totals.map((total) => {
     return (2 * (total - mean)) / ((E - 1) * square) - (variance * 2 * mean) / (E * square * square)

@@ -1,5 +1,6 @@
 import { demand, demandWhole } from '../errors.js'
 import { loadOf, type Routing, widen } from '../router/routing.js'
+import { sum } from '../stats.js'
 
 /** A routing with rows that are only there to fill. */
 export interface PaddedRouting extends Routing {
@@ -54,7 +55,7 @@ function fillUp(routing: Routing, fillers: Int32Array): PaddedRouting {
 /** The experts that each token fills, in ascending order; `missing` is counted down. */
 function chooseFillers({ tokens, topK, numExperts, experts }: Routing, missing: Int32Array): number[][] {
   const lastToken = new Int32Array(numExperts).fill(-1)
-  let short = missing.reduce((sum, count) => sum + count, 0)
+  let short = sum(missing)
   return Array.from({ length: tokens }, (_, token) => {
     for (const expert of experts.subarray(token * topK, (token + 1) * topK)) lastToken[expert] = token
     const added: number[] = []

@@ -1,6 +1,7 @@
 import { demand } from '../errors.js'
 import type { Routing } from '../router/routing.js'
-import { agreement } from './agreement.js'
+import { sum } from '../stats.js'
+import { compared } from './agreement.js'
 
 /** How far two routings of the same tokens through all layers agree. */
 export interface LayersAgreement {
@@ -30,8 +31,7 @@ export function agreementOfLayers(a: readonly Routing[], b: readonly Routing[]):
   let slots = 0
   let differingSlots = 0
   a.forEach((ours, layer) => {
-    const theirs = b[layer]
-    const { differingTokens, differingSlotShare } = agreement(ours, theirs)
+    const { differing, differingTokens, differingSlotShare } = compared(ours, b[layer])
     demand(
       ours.tokens === tokens,
       `agreementOfLayers: every layer must route the same ${tokens} tokens`,
@@ -42,19 +42,13 @@ export function agreementOfLayers(a: readonly Routing[], b: readonly Routing[]):
     routers += differingTokens
     slots += filled
     differingSlots += differingSlotShare * filled
-    for (let token = 0; token < tokens; token++) if (!sameSet(ours, theirs, token)) touched[token] = 1
+    differing.forEach((differs, token) => {
+      touched[token] |= differs
+    })
   })
   return {
     differingRouterShare: routers / Math.max(1, tokens * a.length),
     differingSlotShare: differingSlots / Math.max(1, slots),
-    touchedTokenShare: touched.reduce((sum, one) => sum + one, 0) / Math.max(1, tokens),
+    touchedTokenShare: sum(touched) / Math.max(1, tokens),
   }
-}
-
-function sameSet(a: Routing, b: Routing, token: number): boolean {
-  const setOf = ({ experts, topK }: Routing): Int32Array =>
-    experts.slice(token * topK, (token + 1) * topK).filter((expert) => expert >= 0)
-  const ours = setOf(a)
-  const theirs = setOf(b)
-  return ours.length === theirs.length && ours.every((expert) => theirs.includes(expert))
 }

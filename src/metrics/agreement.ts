@@ -1,5 +1,6 @@
 import { demand } from '../errors.js'
 import type { Routing } from '../router/routing.js'
+import { sum } from '../stats.js'
 
 /** How far two routings of the same tokens agree, as sets of experts: the order of the slots is not compared. */
 export interface Agreement {
@@ -17,13 +18,19 @@ type Chosen = Pick<Routing, 'tokens' | 'topK' | 'experts' | 'weights'>
 
 /** Compares two routings of the same tokens. They may choose a different number of experts. Throws an InputError if their tokens differ in number. */
 export function agreement(a: Chosen, b: Chosen): Agreement {
+  const { differing, ...figures } = compared(a, b)
+  return figures
+}
+
+/** The same, with the tokens whose set of experts differs, [T], as 1. */
+export function compared(a: Chosen, b: Chosen): Agreement & { differing: Uint8Array } {
   demand(
     a.tokens === b.tokens,
     `agreement: both routings must be of the same tokens, ${a.tokens}`,
     b.tokens,
     'Route the same batch twice.',
   )
-  let differingTokens = 0
+  const differing = new Uint8Array(a.tokens)
   let differingSlots = 0
   let filled = 0
   let largest = 0
@@ -43,9 +50,11 @@ export function agreement(a: Chosen, b: Chosen): Agreement {
         )
     })
     differingSlots += missing
-    if (missing > 0 || countFilled(row) !== countFilled(other)) differingTokens++
+    if (missing > 0 || countFilled(row) !== countFilled(other)) differing[token] = 1
   }
+  const differingTokens = sum(differing)
   return {
+    differing,
     tokens: a.tokens,
     differingTokens,
     differingTokenShare: a.tokens === 0 ? 0 : differingTokens / a.tokens,

@@ -1,3 +1,4 @@
+import { mean, sum } from '../stats.js'
 import { layersOf } from './layers.js'
 
 // One figure for the balance of a whole model, from the load of every layer by device, [L, R], or by expert, [L, E].
@@ -6,24 +7,20 @@ import { layersOf } from './layers.js'
 /** Mean over layers of (mean + 1e-5) / (largest + 1e-5). SGLang, its expert distribution recorder. */
 export function meanBalancedness(load: Int32Array | Float32Array | Float64Array, width: number): number {
   const layers = peaks(load, width)
-  return layers.reduce((sum, { mean, largest }) => sum + (mean + 1e-5) / (largest + 1e-5), 0) / layers.length
+  return mean(layers.map((layer) => (layer.mean + 1e-5) / (layer.largest + 1e-5)))
 }
 
 /** Σ mean / Σ largest, sums over layers: the layers that take most time count most. vLLM, EPLB. 1 of no load. */
 export function pooledBalancedness(load: Int32Array | Float32Array | Float64Array, width: number): number {
   const layers = peaks(load, width)
-  const largest = layers.reduce((sum, layer) => sum + layer.largest, 0)
-  return largest === 0 ? 1 : layers.reduce((sum, layer) => sum + layer.mean, 0) / largest
+  const largest = sum(layers.map((layer) => layer.largest))
+  return largest === 0 ? 1 : sum(layers.map((layer) => layer.mean)) / largest
 }
 
 function peaks(load: Int32Array | Float32Array | Float64Array, width: number) {
   return layersOf(load, width).map((layer) => {
-    let sum = 0
     let largest = 0
-    for (const count of layer) {
-      sum += count
-      largest = Math.max(largest, count)
-    }
-    return { mean: sum / width, largest }
+    for (const count of layer) largest = Math.max(largest, count)
+    return { mean: mean(layer), largest }
   })
 }

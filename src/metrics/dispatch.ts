@@ -1,6 +1,7 @@
 import { unroutedTokens } from '../capacity/unrouted.js'
 import { demand } from '../errors.js'
 import type { Routing } from '../router/routing.js'
+import { sum } from '../stats.js'
 
 // What flaxformer reports of a routing, after its capacity has refused what it does. "Dispatched" counts filled slots.
 
@@ -14,7 +15,7 @@ export function fractionLeftBehind(routing: Routing): number {
 
 /** Mean combine weight of what was dispatched; 0 of nothing. `router_confidence` of flaxformer. */
 export function routerConfidence({ experts, weights }: Routing): number {
-  return weights.reduce((sum, weight) => sum + weight, 0) / Math.max(1, dispatched(experts))
+  return sum(weights) / Math.max(1, dispatched(experts))
 }
 
 /** Share of the room that was used: dispatched / (E · capacity), capacity in tokens an expert. `expert_usage` of flaxformer. */

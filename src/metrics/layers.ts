@@ -1,5 +1,6 @@
 import { addTo } from '../arrays.js'
 import { demand } from '../errors.js'
+import { mean } from '../stats.js'
 import type { BalanceFigures } from './load.js'
 import { balanceOf, maxViolation } from './load.js'
 
@@ -69,6 +70,3 @@ export function balanceOfLayers(load: Int32Array, numExperts: number): BalanceFi
     deadExperts: average('deadExperts'),
   }
 }
-
-const mean = (values: readonly number[]): number =>
-  values.reduce((sum, value) => sum + value, 0) / values.length

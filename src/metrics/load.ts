@@ -1,5 +1,6 @@
 import { demand } from '../errors.js'
 import { log } from '../math.js'
+import { mean, sum } from '../stats.js'
 
 /**
  * How unequal a load is. A load is [E], tokens per expert; a load without any token counts as balanced.
@@ -41,39 +42,42 @@ export function maxViolation(load: ArrayLike<number>): number {
 export function maxOverMean(load: ArrayLike<number>): number {
   let largest = 0
   for (let e = 0; e < load.length; e++) largest = Math.max(largest, load[e])
-  return largest === 0 ? 1 : (largest * load.length) / total(load)
+  return largest === 0 ? 1 : (largest * load.length) / sum(load)
 }
 
 /** Standard deviation over mean, of the E loads themselves (not an estimate from a sample: divided by E, not E − 1). */
 export function coefficientOfVariation(load: ArrayLike<number>): number {
-  const sum = total(load)
-  if (sum === 0) return 0
-  const mean = sum / load.length
+  if (sum(load) === 0) return 0
+  const average = mean(load)
   let squares = 0
-  for (let e = 0; e < load.length; e++) squares += (load[e] - mean) * (load[e] - mean)
-  return Math.sqrt(squares / load.length) / mean
+  for (let e = 0; e < load.length; e++) squares += (load[e] - average) * (load[e] - average)
+  return Math.sqrt(squares / load.length) / average
 }
 
 /** Gini coefficient, Σᵢⱼ |nᵢ − nⱼ| / (2 E² mean): 0 when equal, (E − 1)/E when one expert has it all. */
 export function gini(load: ArrayLike<number>): number {
-  const sum = total(load)
-  if (sum === 0) return 0
+  const total = sum(load)
+  if (total === 0) return 0
   const sorted = Float64Array.from(load).sort()
   let ranked = 0
   for (let i = 0; i < sorted.length; i++) ranked += (2 * i + 1 - sorted.length) * sorted[i]
-  return ranked / (sorted.length * sum)
+  return ranked / (sorted.length * total)
 }
 
 /** Entropy of the shares over ln E: 1 when equal, 0 when one expert has it all. */
 export function normalizedEntropy(load: ArrayLike<number>): number {
-  const sum = total(load)
-  if (sum === 0 || load.length === 1) return 1
-  let entropy = 0
+  return sum(load) === 0 || load.length === 1 ? 1 : entropy(load) / log(load.length)
+}
+
+/** −Σ share · ln share of a load that is not empty. */
+export function entropy(load: ArrayLike<number>): number {
+  const total = sum(load)
+  let nats = 0
   for (let e = 0; e < load.length; e++) {
-    const share = load[e] / sum
-    if (share > 0) entropy -= share * log(share)
+    const share = load[e] / total
+    if (share > 0) nats -= share * log(share)
   }
-  return entropy / log(load.length)
+  return nats
 }
 
 /**
@@ -96,10 +100,4 @@ export function deadExperts(load: ArrayLike<number>): number {
   let dead = 0
   for (let e = 0; e < load.length; e++) if (load[e] === 0) dead++
   return dead
-}
-
-function total(load: ArrayLike<number>): number {
-  let sum = 0
-  for (let e = 0; e < load.length; e++) sum += load[e]
-  return sum
 }

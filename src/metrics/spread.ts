@@ -1,5 +1,7 @@
 import { demandWhole } from '../errors.js'
-import { exp, log } from '../math.js'
+import { exp } from '../math.js'
+import { sum } from '../stats.js'
+import { entropy } from './load.js'
 
 // Further figures of one load [E], as monitoring tools report them. A load without any token counts as balanced.
 
@@ -42,14 +44,7 @@ export function maxOverMin(load: ArrayLike<number>): number {
 
 /** exp(H): how many experts, equally used, would have the entropy of this load. 0 of no load. */
 export function effectiveExperts(load: ArrayLike<number>): number {
-  const total = sum(load)
-  if (total === 0) return 0
-  let entropy = 0
-  for (let e = 0; e < load.length; e++) {
-    const share = load[e] / total
-    if (share > 0) entropy -= share * log(share)
-  }
-  return exp(entropy)
+  return sum(load) === 0 ? 0 : exp(entropy(load))
 }
 
 /** exp(H) / E: 1 at balance, 1/E where one expert has it all, 0 of no load. NeMo Automodel, `expert_diversity`. */
@@ -65,10 +60,4 @@ export function concentration(load: ArrayLike<number>, top: number): number {
   demandWhole('concentration: top', top, 1, load.length, 'It is how many of the experts count as hot.')
   const sorted = utilization(load).sort().reverse()
   return sum(sorted.subarray(0, top)) / top
-}
-
-function sum(values: ArrayLike<number>): number {
-  let total = 0
-  for (let i = 0; i < values.length; i++) total += values[i]
-  return total
 }

@@ -3,6 +3,7 @@ import { balanceOfLayers, layersOf } from '../metrics/layers.js'
 import { type BalanceFigures, maxViolation } from '../metrics/load.js'
 import type { Batch } from '../router/protocol.js'
 import type { Routing } from '../router/routing.js'
+import { mean, sum } from '../stats.js'
 import type { Snapshot } from './snapshot.js'
 import type { StepResult } from './step.js'
 
@@ -49,7 +50,7 @@ export function reportOf(
   const { tokens } = result.batches[0]
   const loads = layersOf(load, numExperts)
   const biases = layersOf(bias, numExperts)
-  const assignments = load.reduce((sum, count) => sum + count, 0)
+  const assignments = sum(load)
   const topK = assignments / (tokens * loads.length) // a mean, for routers that choose a varying number
   const balance = balanceOfLayers(load, numExperts)
   const chance = chanceOf({ tokens, numExperts, topK })
@@ -64,7 +65,7 @@ export function reportOf(
     balance,
     chance,
     bias,
-    biasMean: Float64Array.from(biases, (layer) => layer.reduce((sum, value) => sum + value, 0) / numExperts),
+    biasMean: Float64Array.from(biases, mean),
     biasSpread: Float64Array.from(biases, (layer) => extreme(layer, Math.max) - extreme(layer, Math.min)),
     dropped: result.dropped,
     unroutedTokens: result.unroutedTokens,

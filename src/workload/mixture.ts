@@ -1,4 +1,5 @@
 import { demand } from '../errors.js'
+import { sum } from '../stats.js'
 
 /** Domains and their shares, in any unit: they are scaled to sum to 1. A domain's id is its place in the record. */
 export type Mixture = Readonly<Record<string, number>>
@@ -33,7 +34,7 @@ export function sharesOf(mixture: Mixture): number[] {
     const holds = share >= 0 && share < Infinity
     demand(holds, `mixture: the share of '${domain}' must be a finite number of at least 0`, share, 'Fix it.')
   }
-  const total = shares.reduce((sum, share) => sum + share, 0)
+  const total = sum(shares)
   demand(total > 0, 'mixture: at least one share must be above 0', total, 'Give some domain a share.')
   return shares
 }
