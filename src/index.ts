@@ -94,6 +94,7 @@ export {
   type SmallFormat,
 } from './formats/number-formats.js'
 export { roundedNvfp4 } from './formats/nvfp4.js'
+export { parsePythonJson } from './formats/python-json.js'
 export {
   type Dtype,
   readSafetensors,
@@ -156,6 +157,7 @@ export {
 export { checkModel, defineModel } from './model/check.js'
 export * from './model/config.js'
 export { fromHuggingFaceConfig, type HuggingFaceOptions } from './model/huggingface/read.js'
+export { setConfigFields } from './model/huggingface/set-fields.js'
 export type { Choice, ModelType, Part } from './model/huggingface/types.js'
 export * from './model/memory.js'
 export { nemotron3Nano, tinyNemotronH } from './model/nemotron.js'

@@ -1,41 +1,120 @@
 import type { Command } from 'commander'
-import { countParameters, type ParameterCount } from '../index.js'
+import { demand } from '../index.js'
+import { changed, fieldsOf } from './changes.js'
+import { comparison } from './compare.js'
+import { csv } from './csv.js'
+import { type Counted, columns, conventions, counted, figuresByPath, partsOf, words } from './figures.js'
 import { exitCode, type Io } from './io.js'
-import { defaultPreset, presetOf } from './preset.js'
+import { modelHelp, namedModels } from './models.js'
+import { addOutputOptions, demandOneForm, type Output } from './output.js'
+import { defaultPreset } from './preset.js'
+import { billions, describePublished } from './published.js'
 import { grouped, percent, table } from './table.js'
 
-export function addCount(program: Command, io: Io, done: (code: number) => void): void {
-  program
-    .command('count')
-    .description('count the parameters of a model, and those active for a token')
-    .argument('[preset]', 'which model', defaultPreset)
-    .option('--json', 'print the figures as JSON')
-    .addHelpText('after', `\nExample:\n  $ moesim count ${defaultPreset}\n`)
-    .action((preset: string, { json }: { json?: true }) => done(count(preset, json === true, io)))
+interface Given extends Output {
+  readonly assume?: string
+  readonly set?: readonly string[]
 }
 
-function count(preset: string, json: boolean, io: Io): number {
-  const model = presetOf(preset)
-  const figures = countParameters(model)
-  const text = json
-    ? JSON.stringify({ preset, name: model.name, ...figures }, null, 2)
-    : `${model.name}\n\n${tables(figures)}`
-  io.stdout(`${text.trimEnd()}\n`)
+export function addCount(program: Command, io: Io, done: (code: number) => void): void {
+  const command = program
+    .command('count')
+    .description('count the parameters of models, and those active for a token')
+    .argument('[models...]', `${modelHelp}; ${defaultPreset} unless given`)
+    .option('--set <field=value>', 'show what changes with a field of the config; may be repeated', collect)
+  addOutputOptions(command)
+    .addHelpText('after', examples)
+    .action(async (names: string[], given: Given) => done(await count(names, given, io)))
+}
+
+const examples = `
+Examples:
+  $ moesim count ${defaultPreset} qwen3-30b-a3b
+  $ moesim count path/to/config.json --set num_experts_per_tok=8
+  $ moesim count unknown/config.json --assume llama-moe --json
+`
+
+const collect = (value: string, before: readonly string[] = []): string[] => [...before, value]
+
+async function count(names: readonly string[], given: Given, io: Io): Promise<number> {
+  demandOneForm(given)
+  const models = await namedModels(names.length === 0 ? [defaultPreset] : names, io, given.assume)
+  if (given.set !== undefined) {
+    const remedy = 'Name one, or set them up as two files and use moesim compare.'
+    demand(models.length === 1, 'count: --set must stand with one model', models.length, remedy)
+    const fields = fieldsOf(given.set)
+    const [before, after] = [counted(models[0]), counted(changed(models[0], fields))]
+    const title = `${before.name}, ${given.set.join(', ')}\n\n`
+    io.stdout(comparison({ ...before, label: 'as it is' }, { ...after, label: 'changed' }, given, title))
+    return exitCode.ok
+  }
+  const all = models.map(counted)
+  const text = all.length === 1 ? one : several
+  io.stdout(given.json ? asJson(all) : given.csv ? asCsv(all) : text(all))
   return exitCode.ok
 }
 
-function tables({ total, active, parts }: ParameterCount): string {
+function asJson(models: readonly Counted[]): string {
+  const entries = models.map(({ label, published, ...figures }) => {
+    if (published === undefined) return { model: label, ...figures }
+    const { publishedIn, total, active, exact, note } = published
+    return { preset: label, ...figures, published: { publishedIn, total, active, exact, note } }
+  })
+  return `${JSON.stringify(entries.length === 1 ? entries[0] : entries, null, 2)}\n`
+}
+
+/** A line for each model; the columns are the figures by their paths in the JSON, empty for parts that it lacks. */
+function asCsv(models: readonly Counted[]): string {
+  const figures = models.map(figuresByPath)
+  const paths = [...new Set(figures.flatMap((own) => [...own.keys()]))]
+  const publishedColumns = ['published.total.billions', 'published.total.verdict']
+  const activeColumns = ['published.active.billions', 'published.active.verdict']
+  const rows = models.map(({ label, name, published }, i) => [
+    label,
+    name,
+    ...paths.map((path) => figures[i].get(path)),
+    ...[published?.total.billions, published?.total.verdict],
+    ...[published?.active?.billions, published?.active?.verdict],
+  ])
+  return csv([['model', 'name', ...paths, ...publishedColumns, ...activeColumns], ...rows])
+}
+
+function one([{ name, total, active, mtp, parts, published }]: readonly Counted[]): string {
   const row = (name: string, all: number, used: number): string[] => [name, grouped(all), grouped(used)]
-  const words = (part: string): string => part.replace(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`)
-  const rows = Object.entries(parts).map(([name, part]) => row(words(name), part.total, part.active))
-  const conventions: [string, number][] = [
-    ['backbone', active.backbone],
-    ['with head', active.withHead],
-    ['with head and embedding', active.withEmbedding],
-  ]
-  const shares = conventions.map(([name, used]) => [name, grouped(used), percent(used / total)])
+  const rows = Object.entries(parts).map(([part, count]) => row(words(part), count.total, count.active))
+  const blocks =
+    mtp === 0
+      ? []
+      : [
+          ['MTP blocks', grouped(mtp), ''],
+          ['sum with them', grouped(total + mtp), ''],
+        ]
+  const shares = conventions.map(([name, key]) => [name, grouped(active[key]), percent(active[key] / total)])
   return [
-    table(['parameters', 'total', 'active'], [...rows, row('sum', total, active.withEmbedding)]),
+    `${name}\n`,
+    table(['parameters', 'total', 'active'], [...rows, row('sum', total, active.withEmbedding), ...blocks]),
     table(['active for a token', 'parameters', 'of the total'], shares),
+    ...(published ? [describePublished(published)] : []),
   ].join('\n')
+}
+
+/** Models side by side. */
+function several(models: readonly Counted[]): string {
+  const ifAny = (mtp: number, value: number): number | undefined => (mtp === 0 ? undefined : value)
+  const tables = [
+    columns('parameters', models, [
+      ...partsOf(models).map((part) => [words(part), ({ parts }: Counted) => parts[part]?.total] as const),
+      ['sum', ({ total }) => total],
+      ['MTP blocks', ({ mtp }) => ifAny(mtp, mtp)],
+      ['sum with them', ({ mtp, total }) => ifAny(mtp, total + mtp)],
+      ['published', ({ published }) => published && billions(published.total)],
+      ['verdict', ({ published }) => published?.total.verdict],
+    ]),
+    columns('active for a token', models, [
+      ...conventions.map(([name, key]) => [name, ({ active }: Counted) => active[key]] as const),
+      ['published', ({ published }) => published?.active && billions(published.active)],
+      ['verdict', ({ published }) => published?.active?.verdict],
+    ]),
+  ]
+  return tables.join('\n')
 }

@@ -4,6 +4,8 @@ import type { Terminal } from '../node/progress.js'
 export interface Io {
   /** Reports: the same bytes for the same input. */
   stdout(text: string): void
+  /** All of standard input. Throws an InputError on more than so many bytes. */
+  stdin(mostBytes: number): Promise<Uint8Array>
   /** Chatter: progress, errors, how to go on. */
   stderr(text: string): void
   /** Whether stdout shows colours, and whether stderr can redraw a line. */

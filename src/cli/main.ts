@@ -1,4 +1,5 @@
 #!/usr/bin/env node
+import { readStream } from '../node/files.js'
 import { run } from './run.js'
 
 // Whoever reads may have enough, as `head` does: that is no failure.
@@ -12,6 +13,7 @@ for (const stream of [process.stdout, process.stderr]) {
 let interrupt: AbortController | undefined
 
 process.exitCode = await run(process.argv.slice(2), {
+  stdin: (mostBytes) => readStream(process.stdin, mostBytes),
   stdout: (text) => process.stdout.write(text),
   stderr: (text) => process.stderr.write(text),
   colors: process.stdout.isTTY && process.stdout.hasColors(),

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import { Command, CommanderError } from 'commander'
 import { InputError } from '../index.js'
 import { addCost } from './cost.js'
+import { addCompare } from './compare.js'
 import { addCount } from './count.js'
 import { exitCode, type Io } from './io.js'
 import { addPlace } from './place.js'
@@ -32,6 +33,7 @@ export async function run(argv: readonly string[], io: Io): Promise<number> {
     })
     .addHelpText('after', `\nExample:\n  $ moesim tour\n${exitCodes}`)
   addCount(program, io, done)
+  addCompare(program, io, done)
   addSimulate(program, io, done)
   addReplay(program, io, done)
   addPlace(program, io, done)

@@ -1,10 +1,27 @@
-import { readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
-import { InputError } from '../index.js'
+import { readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { demand, InputError } from '../index.js'
 
-/** The bytes of a file. Throws an InputError that says why they cannot be had. */
-export function readBytes(path: string): Uint8Array {
+/** The bytes of a file. Throws an InputError that says why they cannot be had, or that they are more than `most`. */
+export function readBytes(path: string, most: number = Number.MAX_SAFE_INTEGER): Uint8Array {
+  demandSize(path, refusing(path, () => statSync(path)).size, most)
   const { buffer, byteOffset, byteLength } = refusing(path, () => readFileSync(path))
   return new Uint8Array(buffer, byteOffset, byteLength) // a Buffer's slice would be a view, not a copy
+}
+
+/** All bytes of a stream, such as standard input. Throws an InputError as soon as they are more than `most`. */
+export async function readStream(stream: AsyncIterable<Uint8Array>, most: number): Promise<Uint8Array> {
+  const chunks: Uint8Array[] = []
+  let size = 0
+  for await (const chunk of stream) {
+    size += chunk.length
+    demandSize('standard input', size, most)
+    chunks.push(chunk)
+  }
+  return new Uint8Array(Buffer.concat(chunks))
+}
+
+function demandSize(name: string, size: number, most: number): void {
+  demand(size <= most, `${name}: it must have at most ${most} bytes`, size, 'Check that it is the right one.')
 }
 
 /** Writes a file whole or not at all: whoever looks sees the old content or the new, also after a crash. */

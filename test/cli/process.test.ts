@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { expect, test } from 'vitest'
-import { interruptAt, moesim, newFolder } from './terminal.js'
+import { dataFile, interruptAt, moesim, newFolder } from './terminal.js'
 
 const main = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url))
 const small = ['simulate', '--experts', '16', '--top-k', '2', '--tokens', '64']
@@ -14,6 +14,13 @@ test('the program prints what the function prints', async () => {
   const words = [...small, '--steps', '5']
   const { status, stdout, stderr } = spawnSync(process.execPath, [main, ...words], { encoding: 'utf8' })
   expect({ code: status, stdout, stderr }).toEqual(await moesim(words))
+})
+
+test('count - reads standard input to its end', () => {
+  const input = readFileSync(dataFile('config.json'), 'utf8')
+  const { status, stdout } = spawnSync(process.execPath, [main, 'count', '-'], { encoding: 'utf8', input })
+  expect(status).toBe(0)
+  expect(stdout).toMatch(/\nsum +3,675,560 /)
 })
 
 test.each([

@@ -13,17 +13,20 @@ test('--version is the version of the package', async () => {
 test('--help lists every command and the exit codes', async () => {
   const { code, stdout } = await moesim('--help')
   expect(code).toBe(0)
-  for (const command of ['count', 'simulate', 'replay', 'tour'])
+  for (const command of ['count', 'compare', 'simulate', 'replay', 'tour'])
     expect(stdout).toMatch(RegExp(`^  ${command} `, 'm'))
   expect(stdout).toContain('Exit codes: 0 all is well, 1 ')
 })
 
-test.each(['count', 'simulate', 'replay', 'tour'])('%s --help ends with an example', async (command) => {
-  const { code, stdout, stderr } = await moesim([command, '--help'])
-  expect({ code, stderr }).toEqual({ code: 0, stderr: '' })
-  expect(stdout).toMatch(RegExp(`^Usage: moesim ${command} `))
-  expect(stdout).toMatch(RegExp(`Example:\n  \\$ moesim ${command}.*\n+$`))
-})
+test.each(['count', 'compare', 'simulate', 'replay', 'tour'])(
+  '%s --help ends with an example',
+  async (command) => {
+    const { code, stdout, stderr } = await moesim([command, '--help'])
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' })
+    expect(stdout).toMatch(RegExp(`^Usage: moesim ${command} `))
+    expect(stdout).toMatch(RegExp(`Examples?:\n(  \\$ moesim ${command}.*\n)+\n*$`))
+  },
+)
 
 test('help is as wide as the terminal', async () => {
   const widest = async (columns: number): Promise<number> => {
@@ -38,7 +41,8 @@ test.each([
   ['simulat', "unknown command 'simulat'\n(Did you mean simulate?)"],
   ['simulate --token 12', "unknown option '--token'\n(Did you mean --tokens?)"],
   ['count --jsn', "unknown option '--jsn'\n(Did you mean --json?)"],
-  ['count a b', 'too many arguments'],
+  ['compare a b c', 'too many arguments'],
+  ['compare a', "missing required argument 'b'"],
   ['replay', "missing required argument 'file'"],
   ['simulate --steps', "option '--steps <n>' argument missing"],
 ])('"%s" is no command line: exit code 2', async (words, message) => {

@@ -16,6 +16,7 @@ export function terminal(own: Partial<Io> = {}): { io: Io; stdout(): string; std
     stderr: (text) => {
       err += text
     },
+    stdin: async () => new Uint8Array(),
     colors: false,
     stderrIsTTY: false,
     columns: 80,

@@ -2,7 +2,7 @@ import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { InputError } from 'moesim'
 import { expect, test } from 'vitest'
-import { quoted, readBytes, refusing, writeAtomically } from '../../dist/node/files.js'
+import { quoted, readBytes, readStream, refusing, writeAtomically } from '../../dist/node/files.js'
 import { newFolder } from '../cli/terminal.js'
 
 const folder = newFolder()
@@ -13,6 +13,24 @@ test('a file is read as bytes, whose slices are copies', () => {
   const bytes = readBytes(file)
   expect(bytes).toEqual(Uint8Array.of(1, 2, 3))
   expect(Object.getPrototypeOf(bytes)).toBe(Uint8Array.prototype)
+})
+
+test('a file or a stream larger than asked for is refused before it is held', async () => {
+  expect(readBytes(file, 3)).toHaveLength(3)
+  expect(() => readBytes(file, 2)).toThrow(`${file}: it must have at most 2 bytes, got 3`)
+  let given = 0
+  async function* endless(): AsyncGenerator<Uint8Array> {
+    for (;;) yield Uint8Array.of(++given, 0)
+  }
+  await expect(readStream(endless(), 7)).rejects.toThrow(
+    'standard input: it must have at most 7 bytes, got 8',
+  )
+  expect(given).toBe(4)
+  async function* three(): AsyncGenerator<Uint8Array> {
+    yield Uint8Array.of(1)
+    yield Uint8Array.of(2, 3)
+  }
+  expect(await readStream(three(), 3)).toEqual(Uint8Array.of(1, 2, 3))
 })
 
 test.each([

@@ -19,7 +19,7 @@ export const aliases = {
 
   // which layer is what
   pattern: ['hybrid_override_pattern', 'layers_block_type'],
-  mtpPattern: ['mtp_hybrid_override_pattern'],
+  mtpPattern: ['mtp_hybrid_override_pattern', 'mtp_layers_block_type'],
   mtpBlocks: ['num_nextn_predict_layers', 'mtp_num_hidden_layers'],
   attentionTypes: ['layer_types', 'layers_block_type', 'attn_type_list'],
   windowTypes: ['hybrid_layer_pattern'],

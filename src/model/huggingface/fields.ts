@@ -40,7 +40,7 @@ export function locate(json: object): Located {
 }
 
 /** Own properties only, so that a config which lacks 'constructor.name' does not seem to have it. */
-function at(json: object, path: string): unknown {
+export function at(json: object, path: string): unknown {
   let value: unknown = json
   for (const name of path.split('.')) {
     if (!isObject(value) || !Object.hasOwn(value, name)) return undefined

@@ -76,11 +76,15 @@ const own = (json: Json, key: string): unknown => (Object.hasOwn(json, key) ? js
 
 /** Models of several modalities keep their text model in a config of its own; what that leaves out holds from outside. */
 function textOf(json: Json): Json {
-  const inner = ['text_config', 'language_config', 'llm_config'].find((key) => isObject(own(json, key)))
+  const inner = textKey(json)
   if (inner === undefined) return json
   const outer = { model_type: own(json, 'model_type'), tie_word_embeddings: own(json, 'tie_word_embeddings') }
   return { ...given(outer), ...(json[inner] as Json) }
 }
+
+/** Where a config of several modalities keeps that of its text model; undefined where it is of text alone. */
+export const textKey = (json: object): string | undefined =>
+  ['text_config', 'language_config', 'llm_config'].find((key) => isObject(own(json as Json, key)))
 
 function typeNamed(name: unknown, config: Json): ModelType {
   const known = Object.keys(modelTypes)

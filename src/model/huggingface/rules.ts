@@ -94,7 +94,15 @@ function experts(source: Source): string[] {
   })
 }
 
-const letters: Record<string, string> = { mamba: 'M', attention: '*', moe: 'E', mlp: '-' }
+/** The words of older configs and of transformers 5. */
+const letters: Record<string, string> = {
+  mamba: 'M',
+  linear_attention: 'M',
+  attention: '*',
+  full_attention: '*',
+  moe: 'E',
+  mlp: '-',
+}
 
 /** A string of one letter a layer, such as 'MEM*E', or a list of one word a layer. */
 function pattern(source: Source): string[] {

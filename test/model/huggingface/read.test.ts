@@ -173,6 +173,16 @@ describe('which layer is what', () => {
     [kimi({ kda_layers: [2] }), 'EL'],
     [nemotron({}), 'ME*'],
     [nemotron({ hybrid_override_pattern: null, layers_block_type: ['moe', 'mlp', 'attention'] }), 'E-*'],
+    // as transformers 5 writes it
+    [
+      nemotron({
+        hybrid_override_pattern: null,
+        layers_block_type: ['linear_attention', 'moe', 'full_attention'],
+        mtp_layers_block_type: ['full_attention', 'moe'],
+        num_nextn_predict_layers: 1,
+      }),
+      'ME*',
+    ],
     [nemotron({ num_hidden_layers: null, hybrid_override_pattern: 'ME*EM' }), 'ME*EM'],
     [nemotron({ num_nextn_predict_layers: 1, mtp_hybrid_override_pattern: '*-' }), 'ME*'],
   ])('%#: %s', (config, pattern) => expect(patternOf(config)).toBe(pattern))

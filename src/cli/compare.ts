@@ -1,0 +1,62 @@
+import type { Command } from 'commander'
+import type { PartCount } from '../index.js'
+import { csv } from './csv.js'
+import { type Counted, conventions, counted, figuresByPath, partsOf, words } from './figures.js'
+import { exitCode, type Io } from './io.js'
+import { modelHelp, namedModels } from './models.js'
+import { addOutputOptions, demandOneForm, type Output } from './output.js'
+import { grouped, percent, table } from './table.js'
+
+interface Given extends Output {
+  readonly assume?: string
+}
+
+export function addCompare(program: Command, io: Io, done: (code: number) => void): void {
+  const command = program
+    .command('compare')
+    .description('count two models, part by part, with their differences')
+    .argument('<a>', modelHelp)
+    .argument('<b>', 'another')
+  addOutputOptions(command)
+    .addHelpText('after', '\nExample:\n  $ moesim compare nemotron-3-nano-30b-a3b qwen3-30b-a3b\n')
+    .action(async (a: string, b: string, given: Given) => done(await compare([a, b], given, io)))
+}
+
+async function compare(names: readonly string[], given: Given, io: Io): Promise<number> {
+  demandOneForm(given)
+  const [a, b] = (await namedModels(names, io, given.assume)).map(counted)
+  io.stdout(comparison(a, b, given, `${a.name} and ${b.name}\n\n`))
+  return exitCode.ok
+}
+
+/** Two models side by side, and how much more the second has. */
+export function comparison(a: Counted, b: Counted, { json, csv: commas }: Output, title: string): string {
+  if (json || commas) {
+    const [ofA, ofB] = [figuresByPath(a), figuresByPath(b)]
+    const paths = [...new Set([...ofA.keys(), ...ofB.keys()])]
+    const rows = paths.map((path) => {
+      const [before, after] = [ofA.get(path) ?? 0, ofB.get(path) ?? 0]
+      return { figure: path, a: before, b: after, difference: after - before }
+    })
+    if (commas) return csv([['figure', 'a', 'b', 'difference'], ...rows.map((row) => Object.values(row))])
+    const { a: nameA, b: nameB } = { a: a.name, b: b.name }
+    return `${JSON.stringify({ a: nameA, b: nameB, figures: rows }, null, 2)}\n`
+  }
+  const parts = (of: keyof PartCount): string[][] =>
+    partsOf([a, b]).map((part) => line(words(part), a.parts[part]?.[of] ?? 0, b.parts[part]?.[of] ?? 0))
+  const header = (what: string): string[] => [what, a.label, b.label, 'difference', '']
+  const mtp = a.mtp + b.mtp === 0 ? [] : [line('MTP blocks', a.mtp, b.mtp)]
+  const active = conventions.map(([name, key]) => line(name, a.active[key], b.active[key]))
+  return [
+    `${title.trimEnd()}\n`,
+    table(header('parameters'), [...parts('total'), line('sum', a.total, b.total), ...mtp]),
+    table(header('active for a token'), [...parts('active'), ...active]),
+  ].join('\n')
+}
+
+/** The difference with its sign, and as a share of `a`. */
+function line(name: string, a: number, b: number): string[] {
+  const sign = b > a ? '+' : ''
+  const share = a === 0 || a === b ? '' : `${sign}${percent(b / a - 1)}`
+  return [name, grouped(a), grouped(b), `${sign}${grouped(b - a)}`, share]
+}

@@ -1,0 +1,18 @@
+import type { Command } from 'commander'
+import { demand } from '../index.js'
+
+/** In which form figures are printed; a table unless given. */
+export interface Output {
+  readonly json?: true
+  readonly csv?: true
+}
+
+export const addOutputOptions = (command: Command): Command =>
+  command
+    .option('--assume <type>', "read every config as if this were its model_type, such as 'llama-moe'")
+    .option('--json', 'print the figures as JSON')
+    .option('--csv', 'print the figures as comma-separated values')
+
+export function demandOneForm({ json, csv }: Output): void {
+  demand(!(json && csv), '--json and --csv must not stand together', 'both', 'Choose one.')
+}
