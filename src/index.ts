@@ -83,7 +83,7 @@ export * from './cost/traffic.js'
 export { cumulative, dirichlet, gumbel, logGamma, pick, shuffle, zipf } from './distributions.js'
 export { demand, demandWhole, InputError } from './errors.js'
 // formats: bytes in, values out and back
-export { type Csv, readCsv } from './formats/csv.js'
+export { type Csv, readCsv, writeCsv } from './formats/csv.js'
 export { float32Of, float64Of, int32Of } from './formats/decode.js'
 export { float32Tensor } from './formats/encode.js'
 export {

@@ -1,6 +1,5 @@
 import type { Command } from 'commander'
-import type { PartCount } from '../index.js'
-import { csv } from './csv.js'
+import { type PartCount, writeCsv } from '../index.js'
 import { type Counted, conventions, counted, figuresByPath, partsOf, words } from './figures.js'
 import { exitCode, type Io } from './io.js'
 import { modelHelp, namedModels } from './models.js'
@@ -30,15 +29,15 @@ async function compare(names: readonly string[], given: Given, io: Io): Promise<
 }
 
 /** Two models side by side, and how much more the second has. */
-export function comparison(a: Counted, b: Counted, { json, csv: commas }: Output, title: string): string {
-  if (json || commas) {
+export function comparison(a: Counted, b: Counted, { json, csv }: Output, title: string): string {
+  if (json || csv) {
     const [ofA, ofB] = [figuresByPath(a), figuresByPath(b)]
     const paths = [...new Set([...ofA.keys(), ...ofB.keys()])]
     const rows = paths.map((path) => {
       const [before, after] = [ofA.get(path) ?? 0, ofB.get(path) ?? 0]
       return { figure: path, a: before, b: after, difference: after - before }
     })
-    if (commas) return csv([['figure', 'a', 'b', 'difference'], ...rows.map((row) => Object.values(row))])
+    if (csv) return writeCsv([['figure', 'a', 'b', 'difference'], ...rows.map((row) => Object.values(row))])
     const { a: nameA, b: nameB } = { a: a.name, b: b.name }
     return `${JSON.stringify({ a: nameA, b: nameB, figures: rows }, null, 2)}\n`
   }

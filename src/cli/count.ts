@@ -1,8 +1,7 @@
 import type { Command } from 'commander'
-import { demand } from '../index.js'
+import { demand, writeCsv } from '../index.js'
 import { changed, fieldsOf } from './changes.js'
 import { comparison } from './compare.js'
-import { csv } from './csv.js'
 import { type Counted, columns, conventions, counted, figuresByPath, partsOf, words } from './figures.js'
 import { exitCode, type Io } from './io.js'
 import { modelHelp, namedModels } from './models.js'
@@ -76,7 +75,7 @@ function asCsv(models: readonly Counted[]): string {
     ...[published?.total.billions, published?.total.verdict],
     ...[published?.active?.billions, published?.active?.verdict],
   ])
-  return csv([['model', 'name', ...paths, ...publishedColumns, ...activeColumns], ...rows])
+  return writeCsv([['model', 'name', ...paths, ...publishedColumns, ...activeColumns], ...rows])
 }
 
 function one([{ name, total, active, mtp, parts, published }]: readonly Counted[]): string {

@@ -46,3 +46,9 @@ function recordsOf(text: string): [string[], ...string[][]] {
     records.push(record)
   }
 }
+
+/** Rows as text that `readCsv` reads: quotes only where a cell needs them, lines that end in LF. */
+export const writeCsv = (rows: readonly (readonly (string | number | undefined)[])[]): string =>
+  rows.map((row) => `${row.map((value) => written(String(value ?? ''))).join(',')}\n`).join('')
+
+const written = (text: string): string => (/[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text)

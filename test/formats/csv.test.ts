@@ -1,5 +1,5 @@
 import fc from 'fast-check'
-import { readCsv, readLoadCsv } from 'moesim'
+import { readCsv, readLoadCsv, writeCsv } from 'moesim'
 import { describe, expect, test } from 'vitest'
 
 describe('readCsv', () => {
@@ -24,6 +24,21 @@ describe('readCsv', () => {
         expect(readCsv([['m', 'n'], ...rows].map(quoted).join('\n'))).toEqual({ columns: ['m', 'n'], rows })
       }),
     )
+  })
+
+  test('reads back what writeCsv writes', () => {
+    const cell = fc.string({ unit: fc.constantFrom('a', '"', ',', '\n', '\r', ' ', '\uFEFF') })
+    fc.assert(
+      fc.property(fc.array(fc.tuple(cell, cell)), (rows) => {
+        expect(readCsv(writeCsv([['m', 'n'], ...rows]))).toEqual({ columns: ['m', 'n'], rows })
+      }),
+    )
+    expect(
+      writeCsv([
+        ['a', 'b,"c"'],
+        [1.5, undefined],
+      ]),
+    ).toBe('a,"b,""c"""\n1.5,\n')
   })
 
   test.each([
