@@ -1,5 +1,6 @@
 import {
   adaptCoefficient,
+  allToAllSeconds,
   applyCapacity,
   auxLoss,
   baseLayer,
@@ -8,10 +9,13 @@ import {
   deepspeedCapacity,
   deviceLoss,
   domains,
+  expertParallelDecode,
   flaxformerCapacity,
   gaussian,
+  hardware,
   hiddenDomains,
   InputError,
+  largestBatch,
   layerOf,
   layerTensors,
   linearRouterInPrecision,
@@ -21,7 +25,9 @@ import {
   megablocksCapacity,
   megatronCapacity,
   megatronRankCapacity,
+  memoryOf,
   moduloHashTable,
+  moeLayerCost,
   multiplicativeBalance,
   noBalance,
   noisyTopK,
@@ -40,8 +46,11 @@ import {
   smebuBalance,
   sparseMixer,
   sparseMixerTraining,
+  stageMemory,
+  stageTraffic,
   stMoeCapacity,
   streams,
+  sweepExpertParallel,
   switchCapacity,
   switchLoss,
   tinyNemotronH,
@@ -72,6 +81,14 @@ const noisy = { numExperts, topK, gateWeights: new Float32Array(8), noiseWeights
 const cluster = { replicas: 4, ranks: 2 }
 const layer = layerOf(tinyNemotronH)
 const loads = [[1, 2, 3, 4]]
+const memory = memoryOf(tinyNemotronH)
+const alone = { tensor: 1, context: 1, pipeline: 1, expert: 1, data: 1 }
+const formats = { activations: 'fp8', dispatch: 'fp8', combine: 'bf16' } as const
+const decode = { model: memory, hardware: hardware.h200, contextTokens: 1, ...formats }
+const layerSetup = {
+  ...{ ...formats, width: 8, expertWidth: 8, gated: false, weights: 'fp8' as const, hardware: hardware.h200 },
+  map: { ranks: 1, expertRank: new Int32Array(4), tokenRank: new Int32Array(2) },
+} as const
 const migrating = { cluster, interval: 1, window: 1, expertBytes: 1 }
 
 // A field with a name of its own is what plain JavaScript, a JSON file or a spread brings in without a word from the compiler.
@@ -144,6 +161,23 @@ test.each<[who: string, call: () => unknown]>([
   ],
   ['placeExperts: the cluster', () => placeExperts([1, 2, 3, 4], { ...cluster, ...stray })],
   ['rebalance: the options', () => rebalance(loads, { ...migrating, ...stray }).next()],
+  ['memoryOf: the formats', () => memoryOf(tinyNemotronH, stray)],
+  ['largestBatch: the options', () => largestBatch(memory, hardware.h200, { contextTokens: 1, ...stray })],
+  ['stageTraffic: the options', () => stageTraffic(tinyNemotronH, alone, { tokens: 1, ...stray })],
+  ['stageMemory: the layout', () => stageMemory(tinyNemotronH, { ...alone, ...stray })],
+  [
+    'allToAllSeconds: the options',
+    () => allToAllSeconds({ bytes: new Float64Array(4), hardware: hardware.h200, ...stray }),
+  ],
+  ['moeLayerCost: the setup', () => moeLayerCost(routing, { ...layerSetup, ...stray })],
+  [
+    'expertParallelDecode: the setup',
+    () => expertParallelDecode({ ...decode, ranks: 1, batchPerRank: 1, ...stray }),
+  ],
+  [
+    'expertParallelDecode: the setup',
+    () => sweepExpertParallel({ ...decode, ranks: [1], batches: [1], ...stray }),
+  ],
 ])('%s must have no other field', (who, call) => {
   expect(call).toThrow(InputError)
   expect(call).toThrow(`${who} must have only the fields of its kind, got "oops". Correct or remove it.`)

@@ -1,3 +1,4 @@
+import { demand, demandNothingElse, demandWhole } from '../errors.js'
 import type { Hardware } from './hardware.js'
 
 export interface AllToAll {
@@ -5,9 +6,9 @@ export interface AllToAll {
   readonly bytes: Float64Array
   readonly hardware: Pick<Hardware, 'ranksPerNode' | 'linkBytesPerSecond' | 'networkBytesPerSecond'>
   /** α, of one step; 0 unless given, which leaves the time of the bytes. */
-  readonly latencySeconds?: number
+  readonly latencySeconds?: number | undefined
   /** Steps one after another: R − 1 of a pairwise exchange, unless given; 1 where all is sent at once. */
-  readonly steps?: number
+  readonly steps?: number | undefined
 }
 
 /**
@@ -17,8 +18,14 @@ export interface AllToAll {
  * No all-to-all with these α and β is faster. Left out, all of which slow it down: contention in switches, the rate of
  * small messages, packing, and the processors that a copy takes from the computation.
  */
-export function allToAllSeconds({ bytes, hardware, latencySeconds = 0, steps }: AllToAll): number {
+export function allToAllSeconds({ bytes, hardware, latencySeconds = 0, ...options }: AllToAll): number {
   const ranks = Math.sqrt(bytes.length)
+  const { steps = ranks - 1, ...rest } = options
+  demandNothingElse('allToAllSeconds: the options', rest)
+  demandWhole('allToAllSeconds: the root of the length of bytes', ranks, 1, 1 << 14, 'Give a matrix [R, R].')
+  const holds = latencySeconds >= 0 && latencySeconds < Infinity
+  demand(holds, 'allToAllSeconds: latencySeconds must be a number of at least 0', latencySeconds, 'Use 1e-6.')
+  demandWhole('allToAllSeconds: steps', steps, 0, 1 << 20, 'Use 1 where all is sent at once.')
   const { ranksPerNode, linkBytesPerSecond, networkBytesPerSecond } = hardware
   // Out and in of each rank, to ranks of its node and beyond.
   const ports = Array.from({ length: 4 }, () => new Float64Array(ranks))
@@ -38,5 +45,5 @@ export function allToAllSeconds({ bytes, hardware, latencySeconds = 0, steps }: 
     busiest([nearOut, nearIn]) / linkBytesPerSecond,
     busiest([farOut, farIn]) / networkBytesPerSecond,
   )
-  return latencySeconds * (steps ?? ranks - 1) + transfer
+  return latencySeconds * steps + transfer
 }

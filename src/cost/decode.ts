@@ -1,4 +1,4 @@
-import { demand, demandWhole } from '../errors.js'
+import { demand, demandNothingElse, demandWhole } from '../errors.js'
 import { type ModelMemory, sequenceBytes } from '../model/memory.js'
 import { expectedDistinctExperts } from './distinct-experts.js'
 import type { Hardware } from './hardware.js'
@@ -84,8 +84,13 @@ export function activeParametersOf({ commonParameters, experts }: ModelMemory): 
 export function largestBatch(
   model: ModelMemory,
   hardware: Pick<Hardware, 'memoryBytes'>,
-  { contextTokens, usableShare = 0.9 }: { readonly contextTokens: number; readonly usableShare?: number },
+  {
+    contextTokens,
+    usableShare = 0.9,
+    ...rest
+  }: { readonly contextTokens: number; readonly usableShare?: number },
 ): number {
+  demandNothingElse('largestBatch: the options', rest)
   checkBatch('largestBatch', { batch: 1, contextTokens })
   const holds = usableShare > 0 && usableShare <= 1
   demand(holds, 'largestBatch: usableShare must be above 0, and 1 at most', usableShare, 'Use 0.9.')

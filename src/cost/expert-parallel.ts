@@ -1,4 +1,4 @@
-import { demandWhole } from '../errors.js'
+import { demandNothingElse, demandWhole } from '../errors.js'
 import { demandMultiple } from '../model/demands.js'
 import { type ModelMemory, sequenceBytes } from '../model/memory.js'
 import type { StorageFormat } from '../model/storage.js'
@@ -46,8 +46,10 @@ export interface ExpertParallelPoint {
  * Throws an InputError where the experts of a layer do not divide by the ranks.
  */
 export function expertParallelDecode(setup: ExpertParallelDecode): ExpertParallelPoint {
-  const { model, hardware, ranks, batchPerRank, contextTokens, activations } = setup
+  const { model, hardware, ranks, batchPerRank, contextTokens, ...formats } = setup
+  const { activations, dispatch, combine, straggler: given, ...rest } = formats
   const who = 'expertParallelDecode'
+  demandNothingElse(`${who}: the setup`, rest)
   demandWhole(`${who}: ranks`, ranks, 1, 1 << 20, 'It is the number of devices.')
   demandWhole(`${who}: batchPerRank`, batchPerRank, 1, 1e9, 'It is the sequences of one device.')
   demandWhole(`${who}: contextTokens`, contextTokens, 0, 1e9, 'It is the tokens that a sequence has so far.')
@@ -64,9 +66,8 @@ export function expertParallelDecode(setup: ExpertParallelDecode): ExpertParalle
     )
     read.stored += (layers * numExperts * expertBytes) / ranks
     read.bytes += (layers * expertBytes * expectedDistinctExperts({ numExperts, topK, tokens })) / ranks
-    const { dispatch, combine } = setup
     const sizes = { numExperts, topK, groups: ranks, width, dispatch, combine }
-    const { straggler = expectedStraggler({ tokens, numExperts, topK, ranks }) } = setup
+    const straggler = given ?? expectedStraggler({ tokens, numExperts, topK, ranks })
     const leaving = layers * batchPerRank * expectedBytesPerToken(sizes)
     const near = ranks > 1 ? (node - 1) / (ranks - 1) : 0
     read.nearBytes += leaving * near

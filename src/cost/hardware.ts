@@ -77,7 +77,7 @@ export function flopsPerSecondIn({ name, flopsPerSecond }: Hardware, format: Sto
     ...(fp4 !== undefined && { mxfp4: fp4, nvfp4: fp4 }),
   }
   const { [format]: rate } = rates
-  const rule = `hardware: ${name} must multiply in the format, one of ${Object.keys(rates).join(', ')}`
+  const rule = `flopsPerSecondIn: ${name} must multiply in the format, one of ${Object.keys(rates).join(', ')}`
   demand(rate !== undefined, rule, format, 'Weights may be narrower than what they are multiplied in.')
   return rate
 }

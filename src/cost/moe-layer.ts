@@ -1,3 +1,4 @@
+import { demandNothingElse } from '../errors.js'
 import { maxOverMean } from '../metrics/load.js'
 import type { Routing } from '../router/routing.js'
 import { type AllToAll, allToAllSeconds } from './all-to-all.js'
@@ -38,8 +39,20 @@ export interface LayerCost {
  * Throws an InputError where the map does not fit the routing.
  */
 export function moeLayerCost(routing: Routing, setup: LayerSetup): LayerCost {
-  const { map, shared, denseSeconds = 0, sent = sentTokens } = setup
-  const traffic = trafficOf(sent(routing, map), setup)
+  const {
+    map,
+    hardware,
+    shared,
+    denseSeconds = 0,
+    sent = sentTokens,
+    latencySeconds,
+    steps,
+    ...sizes
+  } = setup
+  const { width, expertWidth, gated, weights, activations, dispatch, combine, ...rest } = sizes
+  demandNothingElse('moeLayerCost: the setup', rest)
+  const gemms = { hardware, weights, activations }
+  const traffic = trafficOf(sent(routing, map), { width, dispatch, combine })
   const load = new Int32Array(map.ranks)
   const touched = Array.from({ length: map.ranks }, () => new Set<number>())
   for (const expert of routing.experts) {
@@ -49,12 +62,12 @@ export function moeLayerCost(routing: Routing, setup: LayerSetup): LayerCost {
     touched[rank].add(expert)
   }
   const ranks = touched.map(({ size: experts }, rank) =>
-    expertGemms({ ...setup, assignments: load[rank], experts }),
+    expertGemms({ ...gemms, width, expertWidth, gated, assignments: load[rank], experts }),
   )
   const own = new Int32Array(map.ranks)
   for (const rank of map.tokenRank) own[rank]++
   const assignments = own.reduce((most, tokens) => Math.max(most, tokens), 0)
-  const travel = (bytes: Float64Array): number => allToAllSeconds({ ...setup, bytes })
+  const travel = (bytes: Float64Array): number => allToAllSeconds({ bytes, hardware, latencySeconds, steps })
   return {
     load,
     straggler: maxOverMean(load),
@@ -65,7 +78,7 @@ export function moeLayerCost(routing: Routing, setup: LayerSetup): LayerCost {
       dispatchSeconds: travel(traffic.dispatchBytes),
       expertSeconds: ranks.reduce((most, { seconds }) => Math.max(most, seconds), 0),
       combineSeconds: travel(traffic.combineBytes),
-      sharedSeconds: shared ? expertGemms({ ...setup, ...shared, assignments, experts: 1 }).seconds : 0,
+      sharedSeconds: shared ? expertGemms({ ...gemms, ...shared, assignments, experts: 1 }).seconds : 0,
     },
   }
 }

@@ -1,4 +1,4 @@
-import { demandWhole } from '../errors.js'
+import { demandNothingElse, demandWhole } from '../errors.js'
 import { type ModelConfig, type Sublayer, sublayersOf } from '../model/config.js'
 import { demandMultiple } from '../model/demands.js'
 import { holdingsOf } from '../model/holdings.js'
@@ -106,8 +106,9 @@ export interface StageTraffic {
 export function stageTraffic(
   model: ModelConfig,
   layout: Parallelism,
-  { tokens, format = 'bf16' }: { readonly tokens: number; readonly format?: StorageFormat },
+  { tokens, format = 'bf16', ...rest }: { readonly tokens: number; readonly format?: StorageFormat },
 ): StageTraffic[] {
+  demandNothingElse('stageTraffic: the options', rest)
   checkLayout('stageTraffic', model, layout)
   demandWhole('stageTraffic: tokens', tokens, 0, 1e12, 'It is the tokens of one replica in a micro-batch.')
   const { tensor, context, pipeline, expert } = layout
@@ -158,7 +159,8 @@ function checkLayout(
 ): { dense: number; experts: number } {
   for (const [name, size] of Object.entries(layout))
     demandWhole(`${who}: ${name}`, size, 1, 1 << 20, 'Use 1 for none of it.')
-  const { tensor, context, pipeline, expert, data } = layout
+  const { tensor, context, pipeline, expert, data, ...rest } = layout
+  demandNothingElse(`${who}: the layout`, rest)
   const ranks = tensor * context * data
   demandMultiple(
     `${who}: tensor · context · data`,

@@ -22,6 +22,7 @@ export function contiguousRanks(count: number, ranks: number): Int32Array {
  * deduplication sends them. Throws an InputError where the map does not fit the routing.
  */
 export function sentAssignments(routing: Routing, map: RankMap): Int32Array {
+  checkMap('sentAssignments', routing, map)
   return sent(routing, map, () => true)
 }
 
@@ -30,6 +31,7 @@ export function sentAssignments(routing: Routing, map: RankMap): Int32Array {
  * experts are (DeepEP). With nodes for ranks it is what crosses the network of a dispatch in two stages.
  */
 export function sentTokens(routing: Routing, map: RankMap): Int32Array {
+  checkMap('sentTokens', routing, map)
   const lastToken = new Int32Array(map.ranks).fill(-1)
   return sent(routing, map, (token, rank) => {
     const isNew = lastToken[rank] !== token
@@ -39,7 +41,6 @@ export function sentTokens(routing: Routing, map: RankMap): Int32Array {
 }
 
 function sent(routing: Routing, map: RankMap, counts: (token: number, rank: number) => boolean): Int32Array {
-  checkMap(routing, map)
   const { tokens, topK, experts } = routing
   const { ranks, expertRank, tokenRank } = map
   const vectors = new Int32Array(ranks * ranks)
@@ -103,19 +104,23 @@ export function expectedBytesPerToken(sizes: GroupedExperts & TokenVector): numb
 const bytesBothWays = ({ width, dispatch, combine }: TokenVector): number =>
   width * (storageBytes[dispatch] + storageBytes[combine])
 
-function checkMap({ tokens, numExperts }: Routing, { ranks, expertRank, tokenRank }: RankMap): void {
-  demandWhole('traffic: ranks', ranks, 1, 1 << 14, 'It is the number of devices or nodes.')
+function checkMap(
+  who: string,
+  { tokens, numExperts }: Routing,
+  { ranks, expertRank, tokenRank }: RankMap,
+): void {
+  demandWhole(`${who}: ranks`, ranks, 1, 1 << 14, 'It is the number of devices or nodes.')
   const fits = (name: string, list: Int32Array, length: number): void => {
     demand(
       list.length === length,
-      `traffic: ${name} must have ${length} entries`,
+      `${who}: ${name} must have ${length} entries`,
       list.length,
       'Give one each.',
     )
     const odd = list.find((rank) => !(rank >= 0 && rank < ranks))
     demand(
       odd === undefined,
-      `traffic: ${name} must be ranks from 0 to ${ranks - 1}`,
+      `${who}: ${name} must be ranks from 0 to ${ranks - 1}`,
       odd,
       'Ranks count from 0.',
     )

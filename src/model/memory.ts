@@ -1,4 +1,4 @@
-import { demand } from '../errors.js'
+import { demand, demandNothingElse } from '../errors.js'
 import { type ModelConfig, type Sublayer, sublayersOf } from './config.js'
 import { holdingsOf, type Kept, type RoutedExperts } from './holdings.js'
 import { kindOf } from './kinds/kinds.js'
@@ -71,7 +71,8 @@ export const nemotronFp8: WeightPolicy = (part, at) => {
  * Throws an InputError on a model that contradicts itself or a format that is not known.
  */
 export function memoryOf(model: ModelConfig, formats: MemoryFormats = {}): ModelMemory {
-  const { weights = 'bf16', keyValues = 'bf16', state = 'fp32', convState = 'bf16' } = formats
+  const { weights = 'bf16', keyValues = 'bf16', state = 'fp32', convState = 'bf16', ...rest } = formats
+  demandNothingElse('memoryOf: the formats', rest)
   const pieces = piecesOf(model, typeof weights === 'function' ? weights : () => weights)
   const held = sublayersOf(model).map(holdingsOf)
   const total = (what: 'state' | 'convState'): number =>

@@ -38,7 +38,7 @@ describe('hardware', () => {
 
   test('a format that a device does not multiply in is refused', () => {
     expect(() => flopsPerSecondIn(h200, 'mxfp4')).toThrow(
-      'hardware: H200 SXM must multiply in the format, one of bf16, fp16, fp8, fp8-block128, mxfp8, got "mxfp4"',
+      'flopsPerSecondIn: H200 SXM must multiply in the format, one of bf16, fp16, fp8, fp8-block128, mxfp8, got "mxfp4"',
     )
     expect(() => flopsPerSecondIn(gb200, 'fp32')).toThrow(
       'one of bf16, fp16, fp8, fp8-block128, mxfp8, mxfp4, nvfp4',

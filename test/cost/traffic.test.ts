@@ -87,7 +87,7 @@ describe('traffic between ranks', () => {
   })
 
   test('a map that does not fit is refused', () => {
-    expect(() => sentTokens(routing, { ...map, ranks: 0 })).toThrow('traffic: ranks must be')
+    expect(() => sentTokens(routing, { ...map, ranks: 0 })).toThrow('sentTokens: ranks must be')
     expect(() => sentTokens(routing, { ...map, expertRank: new Int32Array(3) })).toThrow(
       'expertRank must have 4 entries',
     )
@@ -157,5 +157,17 @@ describe('the time of an all-to-all', () => {
     const bytes = matrix([[0, 1, 100]])
     expect(allToAllSeconds({ bytes, hardware, latencySeconds: 2 })).toBe(7)
     expect(allToAllSeconds({ bytes, hardware, latencySeconds: 2, steps: 1 })).toBe(3)
+  })
+
+  test('is refused of what is no matrix, latency or number of steps', () => {
+    const bytes = matrix([[0, 1, 100]])
+    expect(() => allToAllSeconds({ bytes: new Float64Array(5), hardware })).toThrow('Give a matrix [R, R]')
+    expect(() => allToAllSeconds({ bytes, hardware, latencySeconds: -1 })).toThrow(
+      'latencySeconds must be a number',
+    )
+    expect(() => allToAllSeconds({ bytes, hardware, latencySeconds: Infinity })).toThrow(
+      'latencySeconds must be',
+    )
+    expect(() => allToAllSeconds({ bytes, hardware, steps: 1.5 })).toThrow('steps must be a whole number')
   })
 })
