@@ -34,6 +34,18 @@ describe('the table of methods', () => {
     expect([...new Set(numbers)].sort()).toEqual(all.sort())
   })
 
+  test('is in number order, methods without a number last in each table', () => {
+    const tables = readFileSync(new URL('README.md', import.meta.url), 'utf8')
+      .split('\n## ')
+      .slice(1)
+    for (const table of tables) {
+      const numbers = [...table.matchAll(/^\| (\d+|–) \|/gm)].map(([, row]) =>
+        row === '–' ? Infinity : Number(row),
+      )
+      expect(numbers).toEqual([...numbers].sort((a, b) => (a === b ? 0 : a - b)))
+    }
+  })
+
   test.each(rows.filter(({ functions }) => functions.includes('`')))(
     'row $row, $method: its functions are exported and its tests name them',
     ({ functions, source, pinnedBy }) => {

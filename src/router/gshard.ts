@@ -2,7 +2,7 @@ import { gumbel } from '../distributions.js'
 import { type RouterConfig, resolveRouter } from './config.js'
 import { logitsOf } from './logits.js'
 import type { Router } from './protocol.js'
-import { route } from './route.js'
+import { routeScored } from './route.js'
 import { routeAt } from './route-at.js'
 import { refuseUnordered } from './score.js'
 import { topK } from './top-k.js'
@@ -44,15 +44,19 @@ export function gshardTop2Sampled(numExperts: number): Router {
   }
 }
 
-/** The chance that a token keeps its second expert, from the weights g₁ + g₂ = 1 of its pair. */
-export type SecondChance = (first: number, second: number) => number
+/**
+ * The chance that a token keeps its second expert, from the weights g₁ + g₂ = 1 of its pair and from its probability in
+ * the softmax over all experts.
+ */
+export type SecondChance = (first: number, second: number, probability: number) => number
 
 /**
  * The same with the second expert kept by chance, with probability 2 · g₂ unless another is given: a token sure of its
  * first expert does without. The weight of the first stays what it was in the pair. The bias is not used.
  *
- * Source: GShard's algorithm 1, lines 14–18, and `random_routing` of FastMoE, where g₂ is the share in the pair. (NLLB-MoE
- * compares the plain softmax probability, which shrinks with E.) For ST-MoE's threshold, `(_, second) => second / 0.2`.
+ * Source: GShard's algorithm 1, lines 14–18, and `random_routing` of FastMoE, where g₂ is the share in the pair. For ST-MoE's
+ * threshold, `(_, second) => second / 0.2`; for policy 'random' of NLLB-MoE in Hugging Face transformers, whose chance is of
+ * the plain probability and so shrinks with E, `(_first, _second, probability) => 2 * probability`.
  */
 export function gshardTop2Random(
   numExperts: number,
@@ -61,11 +65,14 @@ export function gshardTop2Random(
   const router = gshardTop2(numExperts)
   resolveRouter(router)
   return (batch, _bias, { random, layer, step }) => {
-    const routing = route(logitsOf(batch, numExperts, 'gshardTop2Random'), router)
+    const logits = logitsOf(batch, numExperts, 'gshardTop2Random')
+    const { scores, ...routing } = routeScored(logits, router)
     const { experts, weights } = routing
     const draws = random('noise/second', layer, step)
     for (let slot = 1; slot < experts.length; slot += 2) {
-      if (draws.at(slot >> 1).uniform() < chance(weights[slot - 1], weights[slot])) continue
+      if (experts[slot] < 0) continue
+      const probability = scores[(slot >> 1) * numExperts + experts[slot]]
+      if (draws.at(slot >> 1).uniform() < chance(weights[slot - 1], weights[slot], probability)) continue
       experts[slot] = -1
       weights[slot] = 0
     }

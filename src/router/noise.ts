@@ -22,6 +22,15 @@ export function jitter(epsilon: number): RowStep {
 }
 
 /**
+ * Adds its own draw of U[1 − ε, 1 + ε] to every logit: the noise of FastMoE's `SwitchGate`, in training, with ε = 0.1. The 1
+ * moves all experts of a token alike, which a softmax does not feel. Throws an InputError unless 0 ≤ ε ≤ 1.
+ */
+export function additiveJitter(epsilon: number): RowStep {
+  demand(epsilon >= 0 && epsilon <= 1, 'additiveJitter: epsilon must be from 0 to 1', epsilon, 'Use 0.1.')
+  return noise('noise/jitter', (draws) => (value) => value + 1 - epsilon + 2 * epsilon * draws.uniform())
+}
+
+/**
  * Adds N(0, 1) · σ / E to every logit, so that the noise shrinks as the experts grow in number: `gate_noise` of Tutel.
  * Throws an InputError unless σ is finite and at least 0.
  */

@@ -103,6 +103,18 @@ describe('GShard top-2', () => {
     expect(always).toEqual(route(batch.logits, gshardTop2(2)))
   })
 
+  test('random: by the plain probability, as NLLB-MoE has it', () => {
+    const tokens = 10_000
+    const batch = repeated(tokens, 0.4, 0.2, 0.15, 0.15, 0.1) // g₂ = 1/3, its softmax 0.2
+    const router = gshardTop2Random(5, (_first, _second, probability) => 2 * probability)
+    const kept = rowsOf(run(router, batch)).map(([, second]) => second === 1)
+    expect(Math.abs(share(kept) - 0.4)).toBeLessThan(fiveErrors(0.4, tokens))
+    const seen: number[] = []
+    const tell = gshardTop2Random(5, (...weights) => seen.push(...weights))
+    run(tell, repeated(1, 0.4, 0.2, 0.15, 0.15, 0.1))
+    expectClose(seen, [2 / 3, 1 / 3, 0.2], { abs: 1e-6 }, 'what the chance is told')
+  })
+
   test('draws for each token anew, whatever stands before it', () => {
     const logits = normalRows(20, 4)
     for (const router of [gshardTop2Sampled(4), gshardTop2Random(4)]) {

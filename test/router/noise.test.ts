@@ -1,4 +1,5 @@
 import {
+  additiveJitter,
   asRouter,
   type Batch,
   gumbel,
@@ -44,6 +45,16 @@ describe('steps that draw', () => {
     expect(jitter(0)(ones, 4, context)).toEqual(ones)
   })
 
+  test('additiveJitter adds U[1 − ε, 1 + ε]', () => {
+    const changed = additiveJitter(0.1)(ones, 4, context)
+    expect(Math.min(...changed.subarray(0, 4000))).toBeGreaterThanOrEqual(Math.fround(1.9))
+    expect(Math.max(...changed.subarray(0, 4000))).toBeLessThanOrEqual(Math.fround(2.1))
+    expect(mean(changed)).toBeCloseTo(2, 2)
+    expect(deviation(changed)).toBeCloseTo(0.1 / Math.sqrt(3), 3)
+    expect(additiveJitter(0)(ones, 4, context)).toEqual(ones.map(() => 2))
+    expect(() => additiveJitter(1.1)).toThrow('additiveJitter: epsilon must be from 0 to 1')
+  })
+
   test('logitNoise adds N(0, 1) · σ / E', () => {
     const changed = logitNoise(2)(ones, 4, context)
     expect(Math.abs(mean(changed) - 1)).toBeLessThan((5 * 0.5) / 200)
@@ -60,6 +71,7 @@ describe('steps that draw', () => {
 
   test.each([
     ['jitter', jitter(0.5)],
+    ['additiveJitter', additiveJitter(0.5)],
     ['logitNoise', logitNoise(3)],
     ['gumbelNoise', gumbelNoise()],
   ] satisfies [string, RowStep][])(
