@@ -21,6 +21,7 @@ export interface BipState {
  * lost. `noBalance` with `bipRouter` starts each batch afresh and keeps it; `quantileBalance` has no such bounds
  * (J. Su, kexue.fm/archives/11619, found the same cut slow).
  *
+ * Padding, a row of −∞ scores, is no token, and a batch of nothing else leaves the prices as they are.
  * Source: arXiv 2502.15451, algorithm 1. **Sign: q is subtracted**, so `bias` gives −q. Throws an InputError on
  * iterations that are no whole number, without scores, and at K = E.
  */

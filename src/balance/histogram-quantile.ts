@@ -1,5 +1,6 @@
 import { demand, demandWhole } from '../errors.js'
 import { tokenCutoffs } from '../router/cutoffs.js'
+import { openRows } from '../router/open-rows.js'
 import type { Balance } from './protocol.js'
 import { demandSeen } from './seen.js'
 
@@ -17,12 +18,13 @@ export interface HistogramQuantileState {
  * Quantile balancing as torchtitan and Kimi K3 do it, from histograms that many ranks can sum: a token's cutoff is its
  * (K + 1)-th largest score + bias, and cutoff − score is the bias at which it would just choose an expert. An expert's
  * new bias is the K / E quantile of that over all tokens since the last update, read from `bins` equal bins on
- * [min bias − 1, max bias + 1], linear within a bin, less the mean over experts. It replaces the old one.
+ * [min bias − 1, max bias + 1], linear within a bin, less the mean over experts. It replaces the old one. Padding, a row
+ * of −∞, is no token: it moves nothing.
  *
  * **Sign: the bias is added**, to scores between 0 and 1; Megatron-LM's `quantileBalance` subtracts.
  *
  * Source: torchtitan, pull request 4577. Throws an InputError on bins that are no whole number, without scores or with
- * scores outside [0, 1], without tokens, and at K = E.
+ * scores outside [0, 1], and at K = E.
  */
 export function histogramQuantileBalance(
   options: HistogramQuantileOptions = {},
@@ -32,13 +34,15 @@ export function histogramQuantileBalance(
   return {
     init: (numExperts) => ({ bias: new Float32Array(numExperts) }),
     update({ bias }, _load, seen) {
-      const { routing, scores } = demandSeen('histogramQuantileBalance', seen)
-      demandShares(scores)
+      const { routing, scores: told } = demandSeen('histogramQuantileBalance', seen)
       const numExperts = bias.length
+      const scores = openRows(told, numExperts)
+      if (scores.length === 0) return { bias }
+      demandShares(scores)
       const least = bias.reduce((a, b) => Math.min(a, b)) - 1
       const width = (bias.reduce((a, b) => Math.max(a, b)) + 1 - least) / bins
       const cutoffs = tokenCutoffs(scores, bias, routing.topK)
-      const share = (routing.tokens * routing.topK) / numExperts
+      const share = (cutoffs.length * routing.topK) / numExperts
       const histogram = new Int32Array(bins)
       const places = bias.map((_, e) => {
         histogram.fill(0)
@@ -66,12 +70,6 @@ function quantile(histogram: Int32Array, share: number): number {
 }
 
 function demandShares(scores: Float32Array): void {
-  demand(
-    scores.length > 0,
-    'histogramQuantileBalance: there must be tokens to balance',
-    0,
-    'Route a batch first.',
-  )
   const odd = scores.find((score) => score > 1 || (score < 0 && score !== Number.NEGATIVE_INFINITY))
   demand(
     odd === undefined,

@@ -1,6 +1,7 @@
 import { negative } from '../arrays.js'
 import { demand } from '../errors.js'
 import { expertPrices, tokenCutoffs } from '../router/cutoffs.js'
+import { openRows } from '../router/open-rows.js'
 import { center } from './center.js'
 import type { Balance } from './protocol.js'
 import { demandSeen } from './seen.js'
@@ -21,7 +22,8 @@ export interface QuantileState {
  *
  * Given a token's cutoff α, its (K + 1)-th largest score − β, an expert's price in a micro-batch is the
  * (⌊T·K / E⌋ + 1)-th largest score − α over its tokens; β ← ema · β + (1 − ema) · mean price over micro-batches, less
- * the mean over experts. In float32 throughout.
+ * the mean over experts. In float32 throughout. T counts tokens that may go somewhere: padding, a row of −∞, moves
+ * nothing, and neither do micro-batches of nothing else.
  *
  * **Sign: β is subtracted**, so `bias` gives −β, to a router that adds it as all routers here do. Megatron-LM selects on
  * logits: pass `biasedLogitRouter`; with a router config the same happens to its scores. Megatron-LM refuses T·K that E
@@ -41,17 +43,21 @@ export function quantileBalance(options: QuantileOptions = {}): Balance<Quantile
       const { routing, scores, microBatches = [routing.tokens] } = demandSeen('quantileBalance', seen)
       const sum = new Float32Array(beta.length)
       let from = 0
+      let counted = 0
       for (const tokens of microBatches) {
-        const own = scores.subarray(from * beta.length, (from + tokens) * beta.length)
+        const own = openRows(scores.subarray(from * beta.length, (from + tokens) * beta.length), beta.length)
         from += tokens
+        if (own.length === 0) continue
+        counted++
         const cutoffs = tokenCutoffs(own, negative(beta), routing.topK)
         expertPrices(own, cutoffs, beta.length, routing.topK).forEach((price, e) => {
           demandPrice(price, e)
           sum[e] += price
         })
       }
+      if (counted === 0) return { beta }
       const next = beta.map((old, e) => {
-        const mean = Math.fround(sum[e] / microBatches.length)
+        const mean = Math.fround(sum[e] / counted)
         return Math.fround(kept * old) + Math.fround(taken * mean)
       })
       center(next)

@@ -4,6 +4,7 @@ import { checkBias } from './check-bias.js'
 import { type RouterConfig, resolveRouter } from './config.js'
 import { expertPrices, tokenCutoffs } from './cutoffs.js'
 import { logitsOf } from './logits.js'
+import { openRows } from './open-rows.js'
 import type { Router } from './protocol.js'
 import { maskScores, scoreLogits } from './score.js'
 import { selectExperts } from './select.js'
@@ -23,7 +24,8 @@ export interface BipOptions {
  * improved in turn `iterations` times, each exactly for the other given. Selected are the K best of score − price.
  * The bias it is handed is minus the prices to start from: `bipBalance` with the same options carries them from batch
  * to batch, as the paper does; `noBalance` starts each batch at 0. A token's experts depend on the other tokens of its
- * batch here. `bipBalance` with any other router has that only from batch to batch.
+ * batch here, but not on padding, rows of −∞ logits: T counts the others. `bipBalance` with any other router has that
+ * only from batch to batch.
  *
  * Source: BIP-Based Balancing, arXiv 2502.15451, algorithm 1. Throws an InputError where `route` would, but for a bias
  * with softmax 'afterTopK', whose scores are the logits.
@@ -45,17 +47,22 @@ export function bipRouter(config: RouterConfig, options: BipOptions = {}): Route
   }
 }
 
-/** The prices q [E] after so many sweeps from `prices`: p ← max(0, token cutoffs), then q ← max(0, prices given p). */
+/**
+ * The prices q [E] after so many sweeps from `prices`: p ← max(0, token cutoffs), then q ← max(0, prices given p). Rows
+ * of −∞ do not count, and without any other the prices stay.
+ */
 export function bipPrices(
   scores: Float32Array,
   prices: Float32Array,
   topK: number,
   iterations: number,
 ): Float32Array {
+  const open = openRows(scores, prices.length)
+  if (open.length === 0) return prices
   let q = prices
   for (let sweep = 0; sweep < iterations; sweep++) {
-    const p = tokenCutoffs(scores, negative(q), topK).map(atLeast0)
-    q = expertPrices(scores, p, q.length, topK).map(atLeast0)
+    const p = tokenCutoffs(open, negative(q), topK).map(atLeast0)
+    q = expertPrices(open, p, q.length, topK).map(atLeast0)
   }
   return q
 }

@@ -21,7 +21,7 @@ export function tokenCutoffs(scores: Float32Array, bias: Float32Array, topK: num
 
 /**
  * The price at which each expert gets its even share, given the tokens' cutoffs: the (⌊T·K / E⌋ + 1)-th largest of
- * float32(score − cutoff) over tokens, [E]. A token that may not choose an expert, score −∞, comes last there.
+ * float32(score − cutoff) over the T tokens, [E]; padding is not among them, see `openRows`. A token that may not choose an expert, score −∞, comes last there.
  */
 export function expertPrices(
   scores: Float32Array,

@@ -115,7 +115,6 @@ describe('refusals', () => {
 
   test.each([
     [undefined, 'the router must tell the scores'],
-    [seenOf(0, [0.5, 0.5]), 'there must be tokens'],
     [seenOf(1, [0.5, 1.5]), 'scores must be from 0 to 1'],
     [seenOf(1, [0.5, -0.5]), 'scores must be from 0 to 1'],
     [{ ...seenOf(1, [0.5]) }, 'topK must be below numExperts = 1'],
