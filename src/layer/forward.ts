@@ -4,18 +4,14 @@ import { linear } from '../kernels/linear.js'
 import { sigmoid } from '../math.js'
 import { routerLogits } from '../router/linear.js'
 import { routeScored } from '../router/route.js'
-import type { Routing } from '../router/routing.js'
+import type { Routing, ScoredRouting } from '../router/routing.js'
 import { unitOf } from './activations.js'
 import { type LayerConfig, type ResolvedLayer, resolveLayer } from './config.js'
 import { feedForward } from './feed-forward.js'
 import { checkWeights, type LayerWeights } from './weights.js'
 
 /** Routes tokens [T, D] by the layer's own router and correction bias, and tells the scores. Throws an InputError on what does not fit. */
-export function routeLayer(
-  hidden: Float32Array,
-  weights: LayerWeights,
-  config: LayerConfig,
-): Required<Routing> {
+export function routeLayer(hidden: Float32Array, weights: LayerWeights, config: LayerConfig): ScoredRouting {
   checkWeights(weights, config)
   const { router } = config
   const logits = routerLogits(hidden, weights.router!, router.numExperts, weights.routerBias)

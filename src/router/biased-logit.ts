@@ -2,9 +2,9 @@ import { checkBias } from './check-bias.js'
 import { type RouterConfig, resolveRouter } from './config.js'
 import { logitsOf } from './logits.js'
 import type { Router } from './protocol.js'
+import { routingTo } from './routing-to.js'
 import { scoreLogits } from './score.js'
 import { selectExperts } from './select.js'
-import { weighExperts } from './weigh.js'
 
 /**
  * A top-k router that adds the bias to the logits instead of the scores: key float32(logit + bias), for groups too;
@@ -15,13 +15,12 @@ import { weighExperts } from './weigh.js'
  */
 export function biasedLogitRouter(config: RouterConfig): Router {
   const router = resolveRouter(config)
-  const { numExperts, topK } = router
+  const { numExperts } = router
   return (batch, bias) => {
     const logits = logitsOf(batch, numExperts, 'biasedLogitRouter')
     checkBias('biasedLogitRouter', bias, numExperts)
     const scores = scoreLogits(logits, router)
     const experts = selectExperts(logits, logits, router, bias)
-    const weights = weighExperts(experts, scores, router)
-    return { tokens: batch.tokens, topK, numExperts, experts, weights, dropped: 0, scores: logits }
+    return routingTo(experts, scores, router, logits)
   }
 }

@@ -6,9 +6,9 @@ import { expertPrices, tokenCutoffs } from './cutoffs.js'
 import { logitsOf } from './logits.js'
 import { openRows } from './open-rows.js'
 import type { Router } from './protocol.js'
+import { routingTo } from './routing-to.js'
 import { maskScores, scoreLogits } from './score.js'
 import { selectExperts } from './select.js'
-import { weighExperts } from './weigh.js'
 
 export interface BipOptions {
   /** Sweeps over both duals a batch; 4 unless given. The paper tries 2 to 14. */
@@ -42,8 +42,7 @@ export function bipRouter(config: RouterConfig, options: BipOptions = {}): Route
     const scores = maskScores(values, logits)
     const solved = negative(bipPrices(scores, negative(bias), topK, iterations))
     const experts = selectExperts(values, logits, router, solved)
-    const weights = weighExperts(experts, values, router)
-    return { tokens: batch.tokens, topK, numExperts, experts, weights, dropped: 0, scores }
+    return routingTo(experts, values, router, scores)
   }
 }
 

@@ -3,10 +3,10 @@ import { checkBias } from './check-bias.js'
 import { type RouterConfig, resolveRouter } from './config.js'
 import { logitsOf } from './logits.js'
 import type { Router } from './protocol.js'
+import { routingTo } from './routing-to.js'
 import { maskScores, scoreLogits } from './score.js'
 import { selectExperts } from './select.js'
 import { topK as bestOf } from './top-k.js'
-import { weighExperts } from './weigh.js'
 
 /**
  * Mixture of grouped experts: scores over all experts, then the best K / G within each of the G contiguous groups, so
@@ -46,15 +46,6 @@ export function moge(router: RouterConfig): Router {
       if (expert >= 0) open[at] = keys[at]
     })
     const experts = bestOf(open, numExperts, topK) // the same experts, best first
-    const weights = weighExperts(experts, scores, resolved)
-    return {
-      tokens: batch.tokens,
-      topK,
-      numExperts,
-      experts,
-      weights,
-      dropped: 0,
-      scores: maskScores(scores, logits),
-    }
+    return routingTo(experts, scores, resolved, maskScores(scores, logits))
   }
 }

@@ -3,9 +3,9 @@ import { checkBias } from './check-bias.js'
 import { type RouterConfig, resolveRouter } from './config.js'
 import { logitsOf } from './logits.js'
 import type { Router } from './protocol.js'
+import { routingTo } from './routing-to.js'
 import { maskScores, scoreLogits } from './score.js'
 import { selectExperts } from './select.js'
-import { weighExperts } from './weigh.js'
 
 /**
  * Top-k with a bias that multiplies: the selection key is float32(score · bias), and the bias that changes nothing is 1.
@@ -16,7 +16,7 @@ import { weighExperts } from './weigh.js'
  */
 export function multiplicativeRouter(router: RouterConfig): Router {
   const resolved = resolveRouter(router)
-  const { numExperts, topK, softmaxOrder } = resolved
+  const { numExperts, softmaxOrder } = resolved
   demand(
     softmaxOrder === 'beforeTopK',
     'multiplicativeRouter: scores must not be logits, which may be negative',
@@ -36,15 +36,6 @@ export function multiplicativeRouter(router: RouterConfig): Router {
     const scores = scoreLogits(logits, resolved)
     const keys = scores.map((score, i) => score * bias[i % numExperts])
     const experts = selectExperts(keys, logits, resolved)
-    const weights = weighExperts(experts, scores, resolved)
-    return {
-      tokens: batch.tokens,
-      topK,
-      numExperts,
-      experts,
-      weights,
-      dropped: 0,
-      scores: maskScores(scores, logits),
-    }
+    return routingTo(experts, scores, resolved, maskScores(scores, logits))
   }
 }

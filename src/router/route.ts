@@ -2,7 +2,7 @@ import { demand } from '../errors.js'
 import { checkBias } from './check-bias.js'
 import { type RouterConfig, resolveRouter } from './config.js'
 import { type Roundings, roundEach } from './rounding.js'
-import type { Routing } from './routing.js'
+import type { Routing, ScoredRouting } from './routing.js'
 import { maskScores, scoreLogits } from './score.js'
 import { selectExperts } from './select.js'
 import { weighExperts } from './weigh.js'
@@ -25,7 +25,7 @@ export function routeScored(
   router: RouterConfig,
   bias?: Float32Array,
   roundings: Roundings = {},
-): Required<Routing> {
+): ScoredRouting {
   const resolved = resolveRouter(router)
   const { numExperts, topK } = resolved
   demand(

@@ -18,6 +18,9 @@ export interface Routing {
   readonly scores?: Float32Array
 }
 
+/** A routing that tells its scores. */
+export type ScoredRouting = Routing & Required<Pick<Routing, 'scores'>>
+
 /** Tokens per expert, [E]: its sum is the number of filled slots, so that nothing is lost. */
 export function loadOf(routing: Routing): Int32Array {
   const load = new Int32Array(routing.numExperts)
