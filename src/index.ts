@@ -201,7 +201,7 @@ export { type CosineWeights, cosineLogits, cosineRouter } from './router/cosine.
 export { type ExpertChoiceOptions, expertChoice } from './router/expert-choice.js'
 export { gshardTop2, gshardTop2Random, gshardTop2Sampled, type SecondChance } from './router/gshard.js'
 export { type HashTableOptions, hashRouter, moduloHashTable, randomHashTable } from './router/hash.js'
-export { jointNorm } from './router/joint-norm.js'
+export { type JointRouting, jointNorm } from './router/joint-norm.js'
 export { linearRouter, routerLogits } from './router/linear.js'
 export { llama4 } from './router/llama4.js'
 export { maskPadding } from './router/logits.js'

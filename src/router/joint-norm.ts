@@ -1,20 +1,31 @@
 import { demand, demandWhole } from '../errors.js'
 import { type RouterConfig, resolveRouter } from './config.js'
 import { logitsOf } from './logits.js'
-import type { Router } from './protocol.js'
-import { route } from './route.js'
+import type { Batch } from './protocol.js'
+import { routeScored } from './route.js'
 import { routeAt } from './route-at.js'
+import type { ScoredRouting } from './routing.js'
+
+/** A routing over the routed experts, and what is always on beside them. */
+export interface JointRouting extends ScoredRouting {
+  /** [T, S] the weights of the shared experts; 0 at padding. */
+  readonly sharedWeights: Float32Array
+}
 
 /**
  * Shared experts in the router's norm: they have logits of their own, are always chosen, and their sigmoids are
  * normalised together with those of the K routed experts. `router` is that of the E routed experts; logits are
- * [T, E + S], the shared ones last, and so is the routing: K + S slots a token, the shared ones last, over E + S experts.
- * A bias [E + S] is added for selection, where only its first E values meet a choice.
+ * [T, E + S], the shared ones last. The routing is that of the routed experts alone, K slots a token with their part of
+ * the norm: there is nothing to balance in experts that are always on, so load, bias [E] and MaxVio leave them out, and
+ * no capacity meets them. Tell `simulate` that numExperts is E: it cannot be read off the logits.
  *
  * Source: Inkling in Hugging Face transformers, `InklingTopkRouter` (logsigmoid − logsumexp; its `route_scale` times
  * `global_scale` is `scale`). Throws an InputError on a router that does not normalise sigmoids.
  */
-export function jointNorm(router: RouterConfig, numShared: number): Router {
+export function jointNorm(
+  router: RouterConfig,
+  numShared: number,
+): (batch: Batch, bias: Float32Array) => JointRouting {
   const { numExperts, topK, scoreFunction, normalize } = resolveRouter(router)
   demandWhole(
     'jointNorm: numShared',
@@ -41,17 +52,23 @@ export function jointNorm(router: RouterConfig, numShared: number): Router {
   }
   return (batch, bias) => {
     const logits = logitsOf(batch, all, 'jointNorm')
-    const routed = new Float32Array(batch.tokens * numExperts)
-    for (let token = 0; token < batch.tokens; token++)
-      routed.set(logits.subarray(token * all, token * all + numExperts), token * numExperts)
-    const chosen = route(routed, router, bias.slice(0, numExperts)).experts
+    const routing = routeScored(columns(logits, all, 0, numExperts), router, bias)
     const experts = Int32Array.from({ length: batch.tokens * slots }, (_, i) => {
       const token = Math.floor(i / slots)
       const slot = i % slots
-      if (slot < topK) return chosen[token * topK + slot]
+      if (slot < topK) return routing.experts[token * topK + slot]
       const shared = numExperts + slot - topK
       return logits[token * all + shared] === Number.NEGATIVE_INFINITY ? -1 : shared // −∞: padding
     })
-    return routeAt(logits, experts, together)
+    const { weights } = routeAt(logits, experts, together)
+    return {
+      ...routing,
+      weights: columns(weights, slots, 0, topK),
+      sharedWeights: columns(weights, slots, topK, slots),
+    }
   }
 }
+
+/** The columns from `from` up to `to` of rows of `width`. */
+const columns = (values: Float32Array, width: number, from: number, to: number): Float32Array =>
+  values.filter((_, i) => i % width >= from && i % width < to)

@@ -1,16 +1,23 @@
 import {
+  type Balance,
+  type Batch,
+  biasBalance,
+  gaussian,
   InputError,
   identityWeights,
+  type JointRouting,
   jointNorm,
   loadOf,
   longcat,
   maskPadding,
   nullExperts,
+  quantileBalance,
   type RouterConfig,
   realExpertsPerToken,
   route,
   sigmoid,
-  sumLoads,
+  simulate,
+  type Workload,
 } from 'moesim'
 import { describe, expect, test } from 'vitest'
 import { normalRows, ofLogits, run } from './run.js'
@@ -102,30 +109,63 @@ describe('zero-computation experts', () => {
 describe('jointNorm', () => {
   const router: RouterConfig = { numExperts: 4, topK: 2, scoreFunction: 'sigmoid', normalize: true, scale: 3 }
 
+  const joint = (batch: Batch, bias = new Float32Array(4), config = router, numShared = 2): JointRouting =>
+    jointNorm(config, numShared)(batch, bias)
+
   test('normalises the sigmoids of chosen and shared experts together: sigmoid over the sum of sigmoids', () => {
-    const routing = run(jointNorm(router, 2), ofLogits(6, 0, 2, 1, -1, 0.5, -3))
-    expect(routing).toMatchObject({ tokens: 1, topK: 4, numExperts: 6 })
-    expect([...routing.experts]).toEqual([1, 2, 4, 5])
+    const routing = joint(ofLogits(6, 0, 2, 1, -1, 0.5, -3))
+    expect(routing).toMatchObject({ tokens: 1, topK: 2, numExperts: 4 })
+    expect([...routing.experts]).toEqual([1, 2])
     const scores = [2, 1, 0.5, -3].map(sigmoid)
     const total = scores.reduce((sum, score) => sum + score, 0)
-    routing.weights.forEach((weight, slot) => expect(weight).toBeCloseTo((3 * scores[slot]) / total, 6))
+    const weights = [...routing.weights, ...routing.sharedWeights]
+    weights.forEach((weight, slot) => expect(weight).toBeCloseTo((3 * scores[slot]) / total, 6))
   })
 
-  test('selects among the routed by score + bias, and always the shared, whatever their bias', () => {
-    const bias = Float32Array.of(2, 0, 0, 0, -9, -9)
-    const routing = run(jointNorm(router, 2), ofLogits(6, 0, 2, 1, -1, 9, -9, 5, 5, 5, 5, -9, 9), { bias })
-    expect([...routing.experts]).toEqual([0, 1, 4, 5, 0, 1, 4, 5])
-    expect([...sumLoads([loadOf(routing)])].slice(4)).toEqual([2, 2])
+  test('selects among the routed by score + bias, and tells their scores', () => {
+    const batch = ofLogits(6, 0, 2, 1, -1, 9, -9, 5, 5, 5, 5, -9, 9)
+    const routing = joint(batch, Float32Array.of(2, 0, 0, 0))
+    expect([...routing.experts]).toEqual([0, 1, 0, 1])
+    expect([...loadOf(routing)]).toEqual([2, 2, 0, 0])
+    expect([...routing.scores]).toEqual([0, 2, 1, -1, 5, 5, 5, 5].map((z) => Math.fround(sigmoid(z))))
+    expect(() => joint(batch, new Float32Array(6))).toThrow('bias')
+  })
+
+  test('balances as the plain router of the routed experts does: the shared ones are in no load', () => {
+    const plain = gaussian({ numExperts: 16, skew: 0.5 })
+    const config = { ...router, numExperts: 16 }
+    const withShared: Workload = (context) => {
+      const { logits } = plain(context)
+      const rows = Float32Array.from({ length: context.tokens * 18 }, (_, i) =>
+        i % 18 < 16 ? logits![Math.floor(i / 18) * 16 + (i % 18)] : 0.5,
+      )
+      return { tokens: context.tokens, logits: rows }
+    }
+    for (const balance of [biasBalance({ rate: 1e-2 }), quantileBalance() as Balance<never>]) {
+      const setup = { balance: balance as Balance<never>, tokensPerStep: 512, steps: 40, seed: 1 }
+      const wanted = [...simulate({ ...setup, router: config, workload: plain })]
+      const shared = { ...setup, router: jointNorm(config, 2), workload: withShared, numExperts: 16 }
+      const reports = [...simulate(shared)]
+      expect(reports.map(({ load }) => load)).toEqual(wanted.map(({ load }) => load))
+      expect(reports.map(({ maxViolation }) => maxViolation)).toEqual(
+        wanted.map(({ maxViolation }) => maxViolation),
+      )
+      expect(reports[0].maxViolation).toBeGreaterThan(1)
+      expect(reports[39].maxViolation).toBeLessThan(0.4)
+      expect(reports[39].expectedMaxViolation).toBe(wanted[39].expectedMaxViolation)
+    }
   })
 
   test('gives padding no expert, shared or not', () => {
     const logits = maskPadding(new Float32Array(10), [0, 1])
-    expect([...run(jointNorm(router, 1), { tokens: 2, logits }).experts]).toEqual([-1, -1, -1, 0, 1, 4])
+    const routing = joint({ tokens: 2, logits }, undefined, router, 1)
+    expect([...routing.experts]).toEqual([-1, -1, 0, 1])
+    expect([...routing.sharedWeights]).toEqual([0, 1])
   })
 
   test('keeps the groups of the routed experts', () => {
     const grouped = { ...router, numGroups: 2, topGroups: 1, groupScoreTop: 1 }
-    expect([...run(jointNorm(grouped, 1), ofLogits(5, 3, 0, 2, 2, 1)).experts]).toEqual([0, 1, 4])
+    expect([...joint(ofLogits(5, 3, 0, 2, 2, 1), undefined, grouped, 1).experts]).toEqual([0, 1])
   })
 
   test('refuses another score function, no normalising and no shared experts', () => {
