@@ -31,8 +31,8 @@ export function bipBalance(options: BipOptions = {}): Balance<BipState> {
   return {
     init: (numExperts) => ({ prices: new Float32Array(numExperts) }),
     update({ prices }, _load, seen) {
-      const { routing, scores } = demandSeen('bipBalance', seen)
-      return { prices: bipPrices(scores, prices, routing.topK, iterations) }
+      const { scores, topK } = demandSeen('bipBalance', seen)
+      return { prices: bipPrices(scores, prices, topK, iterations) }
     },
     bias: ({ prices }) => negative(prices),
   }

@@ -34,15 +34,15 @@ export function histogramQuantileBalance(
   return {
     init: (numExperts) => ({ bias: new Float32Array(numExperts) }),
     update({ bias }, _load, seen) {
-      const { routing, scores: told } = demandSeen('histogramQuantileBalance', seen)
+      const { scores: told, topK } = demandSeen('histogramQuantileBalance', seen)
       const numExperts = bias.length
       const scores = openRows(told, numExperts)
       if (scores.length === 0) return { bias }
       demandShares(scores)
       const least = bias.reduce((a, b) => Math.min(a, b)) - 1
       const width = (bias.reduce((a, b) => Math.max(a, b)) + 1 - least) / bins
-      const cutoffs = tokenCutoffs(scores, bias, routing.topK)
-      const share = (cutoffs.length * routing.topK) / numExperts
+      const cutoffs = tokenCutoffs(scores, bias, topK)
+      const share = (cutoffs.length * topK) / numExperts
       const histogram = new Int32Array(bins)
       const places = bias.map((_, e) => {
         histogram.fill(0)

@@ -40,7 +40,7 @@ export function quantileBalance(options: QuantileOptions = {}): Balance<Quantile
   return {
     init: (numExperts) => ({ beta: new Float32Array(numExperts) }),
     update({ beta }, _load, seen) {
-      const { routing, scores, microBatches = [routing.tokens] } = demandSeen('quantileBalance', seen)
+      const { routing, scores, topK, microBatches = [routing.tokens] } = demandSeen('quantileBalance', seen)
       const sum = new Float32Array(beta.length)
       let from = 0
       let counted = 0
@@ -49,8 +49,8 @@ export function quantileBalance(options: QuantileOptions = {}): Balance<Quantile
         from += tokens
         if (own.length === 0) continue
         counted++
-        const cutoffs = tokenCutoffs(own, negative(beta), routing.topK)
-        expertPrices(own, cutoffs, beta.length, routing.topK).forEach((price, e) => {
+        const cutoffs = tokenCutoffs(own, negative(beta), topK)
+        expertPrices(own, cutoffs, beta.length, topK).forEach((price, e) => {
           demandPrice(price, e)
           sum[e] += price
         })

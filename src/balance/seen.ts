@@ -1,8 +1,9 @@
 import { demand } from '../errors.js'
+import { ownSlotsOf } from '../router/routing.js'
 import type { Seen } from './protocol.js'
 
-/** What a rule that looks at scores cannot do without. Throws an InputError where the router has not told them. */
-export function demandSeen(who: string, seen: Seen | undefined): Seen {
+/** What a rule that looks at scores cannot do without, and K, in which fillers do not count. Throws an InputError where the router has not told them. */
+export function demandSeen(who: string, seen: Seen | undefined): Seen & { readonly topK: number } {
   demand(
     seen !== undefined,
     `${who}: the router must tell the scores that it selected from`,
@@ -16,11 +17,12 @@ export function demandSeen(who: string, seen: Seen | undefined): Seen {
     scores,
     'Give the scores of all tokens of the routing.',
   )
+  const topK = ownSlotsOf(routing)
   demand(
-    routing.topK < routing.numExperts,
+    topK < routing.numExperts,
     `${who}: topK must be below numExperts = ${routing.numExperts}`,
-    routing.topK,
+    topK,
     'Where every token goes to every expert there is nothing to balance: use noBalance.',
   )
-  return seen
+  return { ...seen, topK }
 }

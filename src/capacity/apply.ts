@@ -1,5 +1,6 @@
 import { demand, demandNothingElse, demandWhole } from '../errors.js'
 import type { Routing } from '../router/routing.js'
+import { refuseFillers } from './pad.js'
 
 export interface CapacityOptions {
   /** C, the assignments that an expert takes: a whole number, or Infinity. See the rules, such as `megatronCapacity`. */
@@ -15,8 +16,8 @@ export interface CapacityOptions {
  *
  * The others keep their place, so that slot k still is a token's k-th choice, and their weights: Megatron-LM, Tutel and
  * flaxformer do not make up for what was dropped; `renormalize` does. `dropped` counts assignments; tokens that are left
- * without any expert are fewer, see `unroutedTokens`. Throws an InputError on a capacity that is no count, ranks that do
- * not divide the experts, and an order that does not name every filled slot once.
+ * without any expert are another number, `unroutedTokens`. Throws an InputError on a capacity that is no count, ranks that
+ * do not divide the experts, an order that does not name every filled slot once, and a routing padded before.
  */
 export function applyCapacity(routing: Routing, options: CapacityOptions): Routing {
   const { numExperts } = routing
@@ -35,6 +36,7 @@ export function applyCapacity(routing: Routing, options: CapacityOptions): Routi
     ranks,
     'Each rank holds as many experts.',
   )
+  refuseFillers('applyCapacity', routing)
   checkOrder(routing, order)
   const expertsPerRank = numExperts / ranks
   const experts = new Int32Array(routing.experts.length).fill(-1)

@@ -1,6 +1,6 @@
 import { demand, demandWhole } from '../errors.js'
+import type { RoutingSizes } from '../router/routing.js'
 import { binomial } from '../stats.js'
-import type { RoutingSizes } from './protocol.js'
 
 /**
  * The share of assignments that a capacity drops from fair routing, every token choosing its K of E experts at random:

@@ -1,10 +1,13 @@
 import { demand, demandWhole } from '../errors.js'
 import { joinRoutings, type Routing } from '../router/routing.js'
+import { refuseFillers } from './pad.js'
 
 /**
  * Applies a capacity to `groups` contiguous parts of the batch, each on its own: GShard and flaxformer do so with groups
  * of tokens, Hugging Face's Switch with sequences, every data-parallel rank with its own tokens. The load of fewer tokens
- * is more uneven, so that the same factor drops more. `bound` gets each part, T / groups tokens, and its number.
+ * is more uneven, so that the same factor drops more. `bound` gets each part, T / groups tokens, and its number; it may
+ * pad the part, and fillers add up. Throws an InputError on groups that do not divide the tokens, and on a routing padded
+ * before.
  */
 export function groupwise(
   routing: Routing,
@@ -13,6 +16,7 @@ export function groupwise(
 ): Routing {
   const { topK, numExperts, experts, weights, dropped, scores } = routing
   demandWhole('groupwise: groups', groups, 1, Math.max(1, routing.tokens), 'A group has a token at least.')
+  refuseFillers('groupwise', routing)
   const tokens = routing.tokens / groups
   demand(
     Number.isInteger(tokens),

@@ -1,6 +1,5 @@
 import { demand, demandNothingElse, demandWhole } from '../errors.js'
-import { loadOf, type Routing } from '../router/routing.js'
-import type { RoutingSizes } from './protocol.js'
+import { loadOf, type Routing, type RoutingSizes } from '../router/routing.js'
 
 // How many assignments an expert takes, C, by the rule of each code base. They differ in rounding, in whether K counts,
 // and in their least value; at a mean load of one or two that is the difference between 10 % and 36 % dropped.

@@ -1,16 +1,22 @@
-import type { Routing } from '../router/routing.js'
+import { filledSlots, type Routing } from '../router/routing.js'
 
 /**
- * How many tokens no routed expert adds anything to: every slot is empty, or a filler of weight 0. Not `dropped`, which
- * counts assignments: a token of six experts that loses one is not lost.
+ * How many tokens have no expert: every slot of their own is empty, be it that a capacity refused them all or that the
+ * router chose none (ReLU, expert choice). Not `dropped`, which counts assignments refused: a token of six experts that
+ * loses one is not lost, and one that chose none has lost nothing. A filler is no expert of its token; a null expert is.
+ *
+ * Padding, which may go nowhere, is not counted where the routing tells its scores and its row is −∞ throughout; `route`
+ * tells none, the routers of a simulation that select on scores do.
  */
-export function unroutedTokens({ tokens, topK, weights }: Routing): number {
-  let unrouted = 0
-  for (let token = 0; token < tokens; token++) {
-    const end = (token + 1) * topK
-    let slot = token * topK
-    while (slot < end && weights[slot] === 0) slot++
-    if (slot === end) unrouted++
-  }
-  return unrouted
+export function unroutedTokens(routing: Routing): number {
+  const { numExperts, scores } = routing
+  const mayGo = (token: number): boolean =>
+    scores === undefined ||
+    scores
+      .subarray(token * numExperts, (token + 1) * numExperts)
+      .some((score) => score > Number.NEGATIVE_INFINITY)
+  return filledSlots(routing).reduce(
+    (count, filled, token) => count + (filled === 0 && mayGo(token) ? 1 : 0),
+    0,
+  )
 }

@@ -1,4 +1,4 @@
-import { concatenate } from '../arrays.js'
+import { addTo, concatenate } from '../arrays.js'
 
 /** Which experts each token goes to, and with what weight: the answer of every router. */
 export interface Routing {
@@ -16,7 +16,13 @@ export interface Routing {
    * select on scores, for balance rules that look at them.
    */
   readonly scores?: Float32Array
+  /** Where rows of a token have been filled up for a fixed shape, see `PaddedRouting`: fillers stand behind its own slots. */
+  readonly fillers?: Int32Array
+  readonly ownSlots?: number
 }
+
+/** What rules read of a batch: T tokens that choose K of E experts each. A Routing is one. */
+export type RoutingSizes = Pick<Routing, 'tokens' | 'topK' | 'numExperts'>
 
 /** A routing that tells its scores. */
 export type ScoredRouting = Routing & Required<Pick<Routing, 'scores'>>
@@ -28,24 +34,42 @@ export function loadOf(routing: Routing): Int32Array {
   return load
 }
 
-/** The same routing in rows of `topK` slots, no fewer than it has; the new ones are empty. */
-export function widen(routing: Routing, topK: number): Routing {
+/** K without fillers: the slots of a row that a token has chosen for, which stand first. */
+export const ownSlotsOf = ({ ownSlots, topK }: Routing): number => ownSlots ?? topK
+
+/** [T] how many slots each token fills itself, without fillers. */
+export function filledSlots(routing: Routing): Int32Array {
+  const { tokens, topK, experts } = routing
+  const own = ownSlotsOf(routing)
+  const filled = new Int32Array(tokens)
+  experts.forEach((expert, slot) => {
+    if (expert >= 0 && slot % topK < own) filled[Math.floor(slot / topK)]++
+  })
+  return filled
+}
+
+/** The same routing in rows of `topK` slots, `own` of them a token's own, no fewer than it has; the new ones are empty. */
+export function widen(routing: Routing, topK: number, own: number): Routing {
   const { tokens } = routing
+  const before = ownSlotsOf(routing)
   const experts = new Int32Array(tokens * topK).fill(-1)
   const weights = new Float32Array(tokens * topK)
   for (let token = 0; token < tokens; token++) {
     const [from, to] = [token * routing.topK, (token + 1) * routing.topK]
-    experts.set(routing.experts.subarray(from, to), token * topK)
-    weights.set(routing.weights.subarray(from, to), token * topK)
+    experts.set(routing.experts.subarray(from, from + before), token * topK)
+    experts.set(routing.experts.subarray(from + before, to), token * topK + own)
+    weights.set(routing.weights.subarray(from, from + before), token * topK) // fillers weigh 0
   }
   return { ...routing, topK, experts, weights }
 }
 
 /** Several routings, one or more, as if their tokens had been one batch: rows as wide as the widest, scores if all tell them. */
 export function joinRoutings(parts: readonly Routing[]): Routing {
-  const topK = parts.reduce((most, part) => Math.max(most, part.topK), 0)
-  const rows = parts.map((part) => widen(part, topK))
+  const own = parts.reduce((most, part) => Math.max(most, ownSlotsOf(part)), 0)
+  const topK = parts.reduce((most, part) => Math.max(most, own + part.topK - ownSlotsOf(part)), 0)
+  const rows = parts.map((part) => widen(part, topK, own))
   const told = rows.flatMap(({ scores }) => scores ?? [])
+  const filled = rows.flatMap(({ fillers }) => (fillers === undefined ? [] : [fillers]))
   return {
     tokens: rows.reduce((sum, { tokens }) => sum + tokens, 0),
     topK,
@@ -54,5 +78,12 @@ export function joinRoutings(parts: readonly Routing[]): Routing {
     weights: concatenate(rows.map(({ weights }) => weights)),
     dropped: rows.reduce((sum, { dropped }) => sum + dropped, 0),
     ...(told.length === rows.length && { scores: concatenate(told) }),
+    ...(filled.length > 0 && { fillers: sumOf(filled), ownSlots: own }),
   }
+}
+
+function sumOf(counts: readonly Int32Array[]): Int32Array {
+  const sum = new Int32Array(counts[0].length)
+  for (const more of counts) addTo(sum, more)
+  return sum
 }

@@ -2,8 +2,8 @@ import { chanceOf } from '../metrics/chance.js'
 import { balanceOfLayers, layersOf } from '../metrics/layers.js'
 import { type BalanceFigures, maxViolation } from '../metrics/load.js'
 import type { Batch } from '../router/protocol.js'
-import type { Routing } from '../router/routing.js'
-import { mean, sum } from '../stats.js'
+import { filledSlots, type Routing } from '../router/routing.js'
+import { mean } from '../stats.js'
 import type { Snapshot } from './snapshot.js'
 import type { StepResult } from './step.js'
 
@@ -15,7 +15,10 @@ export interface StepReport {
   readonly numExperts: number
   /** [L, E] tokens per expert. */
   readonly load: Int32Array
-  /** MaxVio of this batch, and what chance alone gives for so many tokens. */
+  /**
+   * MaxVio of this batch, and what chance alone gives for as many tokens with as many experts each: means over tokens that
+   * have an expert, so that padding and fillers do not raise the floor.
+   */
   readonly maxViolation: number
   readonly expectedMaxViolation: number
   /** [L] MaxVio of each layer. */
@@ -28,9 +31,12 @@ export interface StepReport {
   /** [L] its mean, which may drift, and its spread, largest − smallest, which is what steers. */
   readonly biasMean: Float64Array
   readonly biasSpread: Float64Array
-  /** Assignments refused by a capacity, over all layers. */
+  /** Assignments, token and expert, that were chosen and then refused by a capacity, over all layers. */
   readonly dropped: number
-  /** Tokens that no routed expert adds anything to, over all layers: those that lost every assignment, and fewer than `dropped`. */
+  /**
+   * Tokens left without any expert, over all layers, whether a capacity refused all their assignments or the router chose
+   * none; padding is not counted where the router tells its scores. See `unroutedTokens`.
+   */
   readonly unroutedTokens: number
   /** [L] the tokens and where they went. */
   readonly batches: readonly Batch[]
@@ -50,10 +56,8 @@ export function reportOf(
   const { tokens } = result.batches[0]
   const loads = layersOf(load, numExperts)
   const biases = layersOf(bias, numExperts)
-  const assignments = sum(load)
-  const topK = assignments / (tokens * loads.length) // a mean, for routers that choose a varying number
   const balance = balanceOfLayers(load, numExperts)
-  const chance = chanceOf({ tokens, numExperts, topK })
+  const chance = chanceOf({ numExperts, ...fairLoad(result.routings) })
   return {
     step,
     tokens,
@@ -73,6 +77,19 @@ export function reportOf(
     routings: result.routings,
     snapshot,
   }
+}
+
+/** The tokens of a layer that have an expert, and how many: means over layers, and K over tokens too. */
+function fairLoad(routings: readonly Routing[]): { tokens: number; topK: number } {
+  let placed = 0
+  let assignments = 0
+  for (const routing of routings) {
+    for (const filled of filledSlots(routing)) {
+      if (filled > 0) placed++
+      assignments += filled
+    }
+  }
+  return { tokens: Math.round(placed / routings.length), topK: assignments / Math.max(1, placed) }
 }
 
 const extreme = (values: Float32Array, better: (a: number, b: number) => number): number =>

@@ -77,9 +77,9 @@ const bounded =
 
 function countExperts({ tokens, logits }: Batch): number {
   demand(
-    logits !== undefined,
-    'simulate: numExperts must be given for a router function that reads hidden states',
-    undefined,
+    logits !== undefined && tokens > 0,
+    'simulate: numExperts must be given for a router function whose first batch has no logits to count',
+    logits,
     'Add numExperts to the setup.',
   )
   return logits.length / tokens

@@ -8,6 +8,7 @@ import {
   loadOf,
   megatronCapacity,
   megatronRankCapacity,
+  padToCapacity,
   probabilityOrder,
   type Routing,
   randomOrder,
@@ -293,6 +294,20 @@ describe('dropped assignments and unrouted tokens are two numbers', () => {
     expect([kept.dropped, unroutedTokens(kept)]).toEqual([3, 2])
     expect(unroutedTokens(one)).toBe(0)
     expect(unroutedTokens(routingOf(2, []))).toBe(0)
+  })
+
+  test('a slot is filled whatever its weight, and a filler is no expert of its token', () => {
+    const weightless = routingOf(2, [[0], [1]], [[0], [1]])
+    expect(unroutedTokens(weightless)).toBe(0)
+    const kept = applyCapacity(weightless, { capacity: 0, order: tokenMajorOrder(weightless) })
+    expect(unroutedTokens(padToCapacity(kept, 1))).toBe(2)
+  })
+
+  test('padding could go nowhere: it is not counted where the routing tells its scores', () => {
+    const scores = Float32Array.of(-Infinity, -Infinity, 0.5, -Infinity, 0.5, 0.5)
+    const rows = routingOf(2, [[-1], [-1], [1]])
+    expect(unroutedTokens({ ...rows, scores })).toBe(1)
+    expect(unroutedTokens(rows)).toBe(2)
   })
 
   test('there are never more than dropped, nor more than dropped / K if all slots were filled', () => {

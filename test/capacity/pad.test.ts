@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import {
   applyCapacity,
+  groupwise,
   loadOf,
   megatronCapacity,
   padToCapacity,
@@ -125,9 +126,64 @@ describe('padToMultiple', () => {
   })
 
   test('a multiple of 1 changes nothing', () => {
-    const { fillers, ...rest } = padToMultiple(four, 1)
+    const { fillers, ownSlots, ...rest } = padToMultiple(four, 1)
     expect(rest).toEqual(four)
+    expect(ownSlots).toBe(2)
     expect([...fillers]).toEqual(new Array(8).fill(0))
     expect(() => padToMultiple(four, 0)).toThrow('padToMultiple: multiple must be a whole number')
+  })
+})
+
+describe('a padded routing', () => {
+  test('is padded once more as one that is padded once: fillers add up behind the same own slots', () => {
+    fc.assert(
+      fc.property(routings, fc.integer({ min: 1, max: 5 }), (routing, multiple) => {
+        const first = padToMultiple(routing, multiple)
+        const twice = padToMultiple(first, 2 * multiple)
+        const once = padToMultiple(routing, 2 * multiple)
+        expect(loadOf(twice)).toEqual(loadOf(once))
+        expect([twice.fillers, twice.ownSlots]).toEqual([once.fillers, once.ownSlots])
+        expectOnlyFillers(twice, routing)
+      }),
+    )
+  })
+
+  test('of groups counts the fillers of all of them, and each token keeps its own slots in front', () => {
+    fc.assert(
+      fc.property(routings, fc.integer({ min: 1, max: 4 }), (routing, groups) => {
+        fc.pre(routing.tokens > 0 && routing.tokens % groups === 0)
+        // Groups of one width and of two, some padded and some not.
+        const padded = groupwise(routing, groups, (part, group) =>
+          group % 2 === 0 ? padToCapacity(part, part.tokens) : part,
+        )
+        expectOnlyFillers(padded, routing)
+        const before = loadOf(routing)
+        expect([...padded.fillers!]).toEqual([...loadOf(padded)].map((rows, e) => rows - before[e]))
+      }),
+    )
+  })
+
+  test('has its own slots in front where a group chose for more of them', () => {
+    const joined = groupwise(four, 2, (part, group) =>
+      group === 0
+        ? padToCapacity(part, 1)
+        : routingOf(8, [
+            [1, 2, 3],
+            [4, 5, 6],
+          ]),
+    )
+    expect(rowsOf(joined)[0]).toEqual([3, 0, -1, 1, 4, 6, 7])
+    expect(rowsOf(joined)[3]).toEqual([4, 5, 6, -1, -1, -1, -1])
+    expect(joined.ownSlots).toBe(3)
+    expect([...joined.fillers!]).toEqual([0, 1, 0, 0, 1, 0, 1, 1])
+  })
+
+  test('is refused by what would take its fillers for tokens', () => {
+    const padded = padToCapacity(four, 2)
+    const order = tokenMajorOrder(padded)
+    expect(() => applyCapacity(padded, { capacity: 1, order })).toThrow(
+      /applyCapacity: the routing must have no fillers, got .*\. Pad last\./,
+    )
+    expect(() => groupwise(padded, 2, (part) => part)).toThrow('groupwise: the routing must have no fillers')
   })
 })

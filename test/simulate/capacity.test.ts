@@ -4,10 +4,12 @@ import {
   biasBalance,
   type CapacityPolicy,
   gaussian,
+  histogramQuantileBalance,
   loadOf,
   megatronCapacity,
   padToCapacity,
   probabilityOrder,
+  quantileBalance,
   type Router,
   type RouterConfig,
   randomOrder,
@@ -125,6 +127,20 @@ describe('a simulation with a capacity', () => {
       widths.add(report.routings[0].topK)
     }
     expect(widths.size).toBeGreaterThan(1)
+  })
+
+  test('leaves fillers out of the floor, and of K for a rule that shares T · K out', () => {
+    const padded: CapacityPolicy = (routing, context) => padToCapacity(limited(routing, context), 32)
+    for (const balance of [
+      quantileBalance() as Balance<never>,
+      histogramQuantileBalance() as Balance<never>,
+    ]) {
+      const own = { ...setup, balance, steps: 3 }
+      const plain = [...simulate({ ...own, capacity: limited })]
+      const reports = [...simulate({ ...own, capacity: padded })]
+      expect(reports.map(({ bias }) => bias)).toEqual(plain.map(({ bias }) => bias))
+      expect(reports.map(({ chance }) => chance)).toEqual(plain.map(({ chance }) => chance))
+    }
   })
 
   test('works for a router of one’s own, and on what a router has dropped itself', () => {
