@@ -46,6 +46,7 @@ export function biasBalance(options: BiasBalanceOptions): Balance<BiasState> {
       return { bias: bias.map((value, e) => value + steps[e]), updates: updates + 1 }
     },
     bias: (state) => state.bias,
+    loadOnly: true,
   }
 }
 

@@ -55,5 +55,6 @@ export function longcatBalance(options: LongcatBalanceOptions): Balance<BiasStat
       return { bias: moved, updates: updates + 1 }
     },
     bias: (state) => state.bias,
+    loadOnly: true,
   }
 }

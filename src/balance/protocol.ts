@@ -17,11 +17,16 @@ export interface Balance<State> {
   init(numExperts: number): State
   /**
    * The state after an update from `load` [E], the tokens each expert got since the last update. `seen` is what they
-   * were routed by, where the router tells its scores.
+   * were routed by, where the router tells its scores. A rule that wraps another hands it on.
    */
   update(state: State, load: Int32Array, seen?: Seen): State
   /** The bias [E] that the next routing adds to its selection keys. */
   bias(state: State): Float32Array
+  /**
+   * Says that `update` looks at the load alone, so that a simulation keeps no routings until the update is due and shows
+   * none: memory where many micro-batches make one update, and nothing else. A rule without it is shown everything.
+   */
+  readonly loadOnly?: true
 }
 
 /** A value that follows the number of updates made so far. */
@@ -32,4 +37,5 @@ export const noBalance: Balance<Float32Array> = {
   init: (numExperts) => new Float32Array(numExperts),
   update: (bias) => bias,
   bias: (bias) => bias,
+  loadOnly: true,
 }

@@ -64,5 +64,6 @@ export function rankPenaltyBalance(options: RankPenaltyOptions): Balance<RankPen
         (_, e) => 0 - lambda * excess[Math.floor((e * ranks) / numExperts)],
       )
     },
+    loadOnly: true,
   }
 }

@@ -8,7 +8,8 @@ export function demandSeen(who: string, seen: Seen | undefined): Seen & { readon
     seen !== undefined,
     `${who}: the router must tell the scores that it selected from`,
     seen,
-    'Use a router config, linearRouter or biasedLogitRouter, or return `scores` with your routing.',
+    'Use a router config, linearRouter or biasedLogitRouter, or return `scores` with your routing; ' +
+      'a loop or a rule of your own must hand { routing, scores } on as the third argument of update.',
   )
   const { routing, scores } = seen
   demand(

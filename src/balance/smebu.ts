@@ -56,5 +56,6 @@ export function smebuBalance(options: SmebuOptions): Balance<SmebuState> {
       return { bias: bias.map((value, e) => value + next[e]), velocity: next, updates: updates + 1 }
     },
     bias: (state) => state.bias,
+    loadOnly: true,
   }
 }

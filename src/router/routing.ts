@@ -65,6 +65,7 @@ export function widen(routing: Routing, topK: number, own: number): Routing {
 
 /** Several routings, one or more, as if their tokens had been one batch: rows as wide as the widest, scores if all tell them. */
 export function joinRoutings(parts: readonly Routing[]): Routing {
+  if (parts.length === 1) return parts[0]
   const own = parts.reduce((most, part) => Math.max(most, ownSlotsOf(part)), 0)
   const topK = parts.reduce((most, part) => Math.max(most, own + part.topK - ownSlotsOf(part)), 0)
   const rows = parts.map((part) => widen(part, topK, own))

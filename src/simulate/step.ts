@@ -1,5 +1,5 @@
 import { addTo } from '../arrays.js'
-import type { Balance, Seen } from '../balance/protocol.js'
+import type { Seen } from '../balance/protocol.js'
 import { unroutedTokens } from '../capacity/unrouted.js'
 import { demand } from '../errors.js'
 import type { Batch } from '../router/protocol.js'
@@ -12,7 +12,7 @@ export interface SimulationState<State> {
   readonly step: number
   /** [L] states of the balance rule. */
   readonly balances: readonly State[]
-  /** [L, E] load since the last bias update, and, where the rule looks at them, the routings counted there: [steps][L]. */
+  /** [L, E] load since the last bias update, and the routings counted there, [steps][L], unless the rule looks at the load alone. */
   readonly pending: { readonly load: Int32Array; readonly routings: readonly (readonly Routing[])[] }
 }
 
@@ -45,7 +45,7 @@ export function step<State>(
   })
   const pending = {
     load: state.pending.load.slice(),
-    routings: looks(balance) ? [...state.pending.routings, routings] : [],
+    routings: balance.loadOnly ? [] : [...state.pending.routings, routings],
   }
   addTo(pending.load, load)
   const due = (state.step + 1) % world.updateEvery === 0
@@ -98,9 +98,6 @@ function checkRouting({ tokens, topK, numExperts, experts, weights }: Routing): 
     'Number the routed experts from 0.',
   )
 }
-
-/** Whether the rule's update declares a third parameter: what it does not look at need not be kept. */
-const looks = <State>(balance: Balance<State>): boolean => balance.update.length > 2
 
 export const nothingPending = <State>({
   layers,

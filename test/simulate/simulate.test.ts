@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import {
   type Balance,
+  type BiasState,
   biasBalance,
   domains,
   gaussian,
@@ -9,6 +10,8 @@ import {
   loadOf,
   maxViolation,
   noBalance,
+  type QuantileState,
+  quantileBalance,
   type Router,
   type RouterConfig,
   reportToJson,
@@ -125,6 +128,37 @@ describe('micro-batches', () => {
       [256, 256],
       [256, 256],
     ])
+  })
+
+  test('are shown to whatever hands them on, and not to a rule that looks at the load alone', () => {
+    const inner = quantileBalance()
+    const wrapper: Balance<QuantileState> = {
+      init: (numExperts) => inner.init(numExperts),
+      update: (...given) => inner.update(...given),
+      bias: (state) => inner.bias(state),
+    }
+    for (const updateEvery of [1, 3]) {
+      const of = { ...setup, updateEvery }
+      expect(lines({ ...of, balance: wrapper }, 7)).toEqual(lines({ ...of, balance: inner }, 7))
+    }
+    const forgetful = {
+      ...inner,
+      update: (state: QuantileState, load: Int32Array) => inner.update(state, load),
+    }
+    expect(() => lines({ ...setup, balance: forgetful }, 2)).toThrow(
+      'must hand { routing, scores } on as the third argument of update',
+    )
+    const shown: unknown[] = []
+    const rule = setup.balance
+    const loadAlone: Balance<BiasState> = {
+      ...rule,
+      update: (...given) => {
+        shown.push(given[2])
+        return rule.update(...given)
+      },
+    }
+    lines({ ...setup, balance: loadAlone }, 2)
+    expect(shown).toEqual([undefined, undefined])
   })
 
   test('show the scores that a router function tells, −∞ where a token may not go', () => {
