@@ -1,14 +1,19 @@
 import { demandWhole } from '../errors.js'
 import { logitsOf } from './logits.js'
 import type { Router } from './protocol.js'
+import type { RoutingSizes } from './routing.js'
 import { maskScores, refuseUnordered, softmaxRows } from './score.js'
 import { selectBest } from './top-k.js'
 import { routeAllOpen } from './variable.js'
 
 export interface ExpertChoiceOptions {
   readonly numExperts: number
-  /** C, the tokens that each expert takes of a group: a number, or a rule of the group's tokens and E. */
-  readonly capacity: number | ((tokens: number, numExperts: number) => number)
+  /**
+   * C, the tokens that each expert takes of a group: a number, or a rule of the group's sizes, as those of capacity are:
+   * `(sizes) => megatronCapacity(sizes, { factor: 2 })`. `topK` is 1 there, so that a factor is the experts a token gets
+   * on average, as in Zhou et al. and flaxformer.
+   */
+  readonly capacity: number | ((sizes: RoutingSizes) => number)
   /** Groups are so many tokens in a row, the last one what is left; all tokens of the batch unless given. */
   readonly tokensPerGroup?: number
 }
@@ -41,7 +46,7 @@ export function expertChoice(options: ExpertChoiceOptions): Router {
     for (let first = 0; first < wanted.length; first += groupLength) {
       const group = wanted.subarray(first, first + groupLength)
       const tokens = group.length / numExperts
-      const most = capacityOf(tokens, numExperts)
+      const most = capacityOf({ tokens, topK: 1, numExperts })
       checkCapacity(most)
       for (const place of takeTokens(group, numExperts, Math.min(most, tokens))) {
         taken[first + place] = group[place]

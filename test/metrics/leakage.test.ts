@@ -20,7 +20,7 @@ const batch = {
   positions: Int32Array.from({ length: 128 }, (_, i) => i),
 }
 const bias = new Float32Array(numExperts)
-const perExpert = (topK: number) => (tokens: number) => Math.ceil((topK * tokens) / numExperts)
+const perExpert = (topK: number) => ({ tokens }: { tokens: number }) => Math.ceil((topK * tokens) / numExperts)
 
 describe('what expert choice can leak', () => {
   test('is bounded as published: 50 bits for 9 layers of 2 out of 16, 599.7 for 23 of 6 out of 128', () => {
@@ -61,7 +61,7 @@ describe('what a routing takes from later tokens', () => {
   test('is counted as in a hand-made case', () => {
     // Each expert takes half of the tokens. All at once: 0 takes the first two, 1 the last two. Token by token: the first,
     // alone, gets both; the second gets 1, as 0 has room for the first only; the others get 1.
-    const router = expertChoice({ numExperts: 2, capacity: (tokens) => Math.ceil(tokens / 2) })
+    const router = expertChoice({ numExperts: 2, capacity: ({ tokens }) => Math.ceil(tokens / 2) })
     const logits = Float32Array.of(3, 0, 1, 0, -1, 0, -2, 0)
     const found = futureLeakage(router, { tokens: 4, logits }, new Float32Array(2), context)
     expect(found).toMatchObject({ differingTokens: 2, differingTokenShare: 0.5, differingSlotShare: 0.25 })

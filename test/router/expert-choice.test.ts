@@ -6,27 +6,31 @@ import {
   InputError,
   loadOf,
   maskPadding,
+  megatronCapacity,
   noBalance,
+  type RoutingSizes,
   simulate,
 } from 'moesim'
 import { describe, expect, test } from 'vitest'
 import { golden } from '../golden.js'
 import { chosen, denseWeights, routeBy } from './context.js'
 
-/** max(round(factor · tokens / E), least), as flaxformer has it. */
-const flaxformer = (tokens: number, numExperts: number): number =>
-  Math.max(Math.round((2 * tokens) / numExperts), 4)
+/** Two experts a token on average. */
+const flaxformer = (sizes: RoutingSizes): number => flaxformerCapacity(sizes, { factor: 2 })
 
 describe('expert choice', () => {
   test.each(['expert-choice-one-group', 'expert-choice-two-groups-padded'])('reproduces %s', (name) => {
     const { params, inputs, expected, floats, ints, matches } = golden(name)
     const factor = params.capacityFactor as number
     expect(flaxformerCapacity({ tokens: 32, numExperts: 8, topK: 1 }, { factor })).toBe(expected.capacity)
-    expect(flaxformer(32, 8)).toBe(expected.capacity)
     const logits = floats(inputs.logits)
     const padded = inputs.validMask === undefined ? logits : maskPadding(logits, ints(inputs.validMask))
     const routing = routeBy(
-      expertChoice({ numExperts: 8, capacity: flaxformer, tokensPerGroup: 32 }),
+      expertChoice({
+        numExperts: 8,
+        capacity: (sizes) => flaxformerCapacity(sizes, { factor }),
+        tokensPerGroup: 32,
+      }),
       padded,
       8,
     )
@@ -87,6 +91,23 @@ describe('expert choice', () => {
     }
   })
 
+  test('asks a rule for the capacity of each group, K being 1, as the rules of capacity are asked', () => {
+    const asked: RoutingSizes[] = []
+    const router = expertChoice({
+      numExperts: 2,
+      tokensPerGroup: 3,
+      capacity: (sizes) => {
+        asked.push(sizes)
+        return megatronCapacity(sizes, { factor: 1 })
+      },
+    })
+    expect([...loadOf(routeBy(router, new Float32Array(10), 2))]).toEqual([3, 3])
+    expect(asked).toEqual([
+      { tokens: 3, topK: 1, numExperts: 2 },
+      { tokens: 2, topK: 1, numExperts: 2 },
+    ])
+  })
+
   test('takes the earlier of tokens that want an expert equally, and a capacity above the tokens takes all', () => {
     expect(chosen(routeBy(expertChoice({ numExperts: 2, capacity: 1 }), new Float32Array(6), 2))).toEqual([
       [0, 1],
@@ -127,7 +148,7 @@ describe('expert choice', () => {
   })
 
   test('refuses a rule that gives half a token, NaN, and a mask of another length', () => {
-    const half = expertChoice({ numExperts: 2, capacity: (tokens) => tokens / 4 })
+    const half = expertChoice({ numExperts: 2, capacity: ({ tokens }) => tokens / 4 })
     expect(() => routeBy(half, new Float32Array(4), 2)).toThrow('expertChoice: capacity must be')
     const one = expertChoice({ numExperts: 2, capacity: 1 })
     expect(() => routeBy(one, Float32Array.of(0, 0, 0, Number.NaN), 2)).toThrow(
