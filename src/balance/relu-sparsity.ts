@@ -1,5 +1,6 @@
 import { demand, demandWhole } from '../errors.js'
 import type { Routing } from '../router/routing.js'
+import { type Logits, type Loss, type LossOptions, lossOf, validTokens } from './loss.js'
 
 /** The share of expert slots that tokens leave unused, 1 − assignments / (T · E); 0 for no token. */
 export function sparsityOf({ tokens, numExperts, experts }: Routing): number {
@@ -34,12 +35,7 @@ export interface SparsityController {
 export function sparsityController(options: SparsityControllerOptions): SparsityController {
   const { numExperts, topK, initial = 1e-8, factor = 1.2 } = options
   demandWhole('sparsityController: numExperts', numExperts, 1, 1 << 20, 'It is the number of routed experts.')
-  demand(
-    topK > 0 && topK <= numExperts,
-    `sparsityController: topK must be above 0 and at most ${numExperts}`,
-    topK,
-    'It is a mean, and need not be whole.',
-  )
+  demandMeanTopK('sparsityController', topK, numExperts)
   demand(
     initial > 0 && initial < Infinity,
     'sparsityController: initial must be a finite number above 0',
@@ -64,33 +60,39 @@ export function sparsityController(options: SparsityControllerOptions): Sparsity
 /**
  * The load-weighted L1 regulariser of ReLU routing, and its gradient [T, E] with respect to the logits:
  * coefficient · E / (K · T²) · Σ_e n_e · Σ_t ReLU(logit_te), where n_e is the tokens that take expert e. The counts are
- * taken as constants, so that busy experts are pushed down harder. For a model, the mean over layers.
+ * taken as constants, so that busy experts are pushed down harder. Padding, marked in `valid`, counts for nothing. For a
+ * model, the mean over layers.
  *
- * Source: Wang et al., ReMoE, arXiv 2412.14711; thu-ml/ReMoE `ReLURouter.l1_reg_load_balancing`. Throws an InputError on
- * logits that are no whole rows.
+ * Source: Wang et al., ReMoE, arXiv 2412.14711; thu-ml/ReMoE `ReLURouter.l1_reg_load_balancing`. Throws an InputError
+ * as `auxLoss` does, and on a topK that is not above 0 and at most numExperts.
  */
-export function reluRegularizer<A extends Float32Array | Float64Array>(
+export function reluRegularizer<A extends Logits>(
   logits: A,
-  options: { readonly numExperts: number; readonly topK: number; readonly coefficient: number },
-): { value: number; gradient: A } {
-  const { numExperts, topK, coefficient } = options
-  demand(
-    logits.length % numExperts === 0,
-    `reluRegularizer: logits must hold rows of numExperts = ${numExperts} values`,
-    logits,
-    'Lay them out as [T, E], one row a token.',
-  )
-  const tokens = logits.length / numExperts
+  options: LossOptions & { readonly topK: number; readonly coefficient: number },
+): Loss<A> {
+  const { numExperts, topK } = options
+  const batch = validTokens('reluRegularizer', logits, options)
+  demandMeanTopK('reluRegularizer', topK, numExperts)
   const load = new Float64Array(numExperts)
-  logits.forEach((logit, i) => {
+  batch.logits.forEach((logit, i) => {
     if (logit > 0) load[i % numExperts]++
   })
-  const factor = tokens === 0 ? 0 : (coefficient * numExperts) / (topK * tokens * tokens)
+  const tokens = Math.max(1, batch.tokens)
+  const factor = numExperts / (topK * tokens * tokens)
   let sum = 0
-  const gradient = logits.map((logit, i) => {
+  const gradient = batch.logits.map((logit, i) => {
     if (!(logit > 0)) return 0
     sum += load[i % numExperts] * logit
     return factor * load[i % numExperts]
-  }) as A
-  return { value: factor * sum, gradient }
+  })
+  return lossOf(logits, options, batch, { value: factor * sum, gradient })
+}
+
+function demandMeanTopK(who: string, topK: number, numExperts: number): void {
+  demand(
+    topK > 0 && topK <= numExperts,
+    `${who}: topK must be above 0 and at most ${numExperts}`,
+    topK,
+    'It is a mean, and need not be whole.',
+  )
 }

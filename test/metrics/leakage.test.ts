@@ -20,7 +20,10 @@ const batch = {
   positions: Int32Array.from({ length: 128 }, (_, i) => i),
 }
 const bias = new Float32Array(numExperts)
-const perExpert = (topK: number) => ({ tokens }: { tokens: number }) => Math.ceil((topK * tokens) / numExperts)
+const perExpert =
+  (topK: number) =>
+  ({ tokens }: { tokens: number }) =>
+    Math.ceil((topK * tokens) / numExperts)
 
 describe('what expert choice can leak', () => {
   test('is bounded as published: 50 bits for 9 layers of 2 out of 16, 599.7 for 23 of 6 out of 128', () => {

@@ -74,8 +74,28 @@ describe('its regulariser', () => {
   test('is 0 for no token, and refuses half a row', () => {
     expect(reluRegularizer(new Float32Array(0), options)).toEqual({ value: 0, gradient: new Float32Array(0) })
     expect(() => reluRegularizer(new Float32Array(3), options)).toThrow(
-      'reluRegularizer: logits must hold rows of numExperts = 8',
+      'reluRegularizer: logits must be a Float32Array or Float64Array of tokens × 8 values',
     )
+  })
+
+  test('leaves padding out, whatever its logits are', () => {
+    const without = reluRegularizer(logits, options)
+    const count = logits.length / 8
+    const padded = Float32Array.from([...logits, ...new Array(16).fill(Number.NaN), ...logits.slice(0, 8)])
+    const valid = Array.from({ length: count + 3 }, (_, token) => (token < count ? 1 : 0))
+    const within = reluRegularizer(padded, { ...options, valid })
+    expect(within.value).toBe(without.value)
+    expect([...within.gradient]).toEqual([...without.gradient, ...new Array(24).fill(0)])
+  })
+
+  test.each([
+    ['topK 0', logits, { topK: 0 }, 'topK must be above 0 and at most 8'],
+    ['topK NaN', logits, { topK: Number.NaN }, 'topK must be above 0 and at most 8'],
+    ['topK 9', logits, { topK: 9 }, 'topK must be above 0 and at most 8'],
+    ['a coefficient of NaN', logits, { coefficient: Number.NaN }, 'coefficient must be a finite number'],
+    ['NaN', new Float32Array(8).fill(Number.NaN), {}, 'the logit of token 0 for expert 0 must be a number'],
+  ])('refuses %s', (_, of, wrong, rule) => {
+    expect(() => reluRegularizer(of, { ...options, ...wrong })).toThrow(`reluRegularizer: ${rule}`)
   })
 })
 
