@@ -3,6 +3,7 @@ import {
   type DecodeBytes,
   decodeBytes,
   demand,
+  type ExpertLayers,
   type ExpertParallelPoint,
   expectedBytesPerToken,
   expectedDistinctExperts,
@@ -45,6 +46,7 @@ interface RankRow extends ExpertParallelPoint {
   readonly devicesPerToken: number
   /** One layer, both ways, of what leaves the device. */
   readonly bytesPerToken: number
+  /** Largest over mean load; by chance of as many tokens as were counted, or as decode together. */
   readonly straggler: number
   readonly stragglerByChance: number
   readonly fits: boolean
@@ -81,8 +83,9 @@ export function costFigures(question: CostQuestion): CostFigures {
       tokensPerSecondAtMost: memoryThroughputBound(memory, hardware, { batch, contextTokens }),
     })),
     ranks: sizes.map((ranks) => {
-      const stragglerByChance = expectedStraggler({ ...first, tokens: ranks * batchPerRank, ranks })
-      const straggler = loads ? counted(loads, first.numExperts, ranks) : stragglerByChance
+      const { straggler, stragglerByChance } = loads
+        ? counted(loads, first, ranks)
+        : uncounted(first, ranks, ranks * batchPerRank)
       const point = expertParallelDecode({ ...setup, ranks, batchPerRank, straggler })
       return {
         ...point,
@@ -107,12 +110,28 @@ function commonDivisors(counts: readonly number[]): number[] {
   return sizes.filter((size) => counts.every((count) => count % size === 0))
 }
 
-/** Largest over mean load of the ranks, experts side by side; the mean over layers. */
-function counted(loads: readonly ArrayLike<number>[], numExperts: number, ranks: number): number {
-  const factors = loads.map((load) => {
+interface Stragglers {
+  readonly straggler: number
+  readonly stragglerByChance: number
+}
+
+function uncounted({ numExperts, topK }: ExpertLayers, ranks: number, tokens: number): Stragglers {
+  const straggler = expectedStraggler({ numExperts, topK, ranks, tokens })
+  return { straggler, stragglerByChance: straggler }
+}
+
+/** Experts side by side, and what chance would make of as many tokens; both the mean over layers. */
+function counted(loads: readonly ArrayLike<number>[], layer: ExpertLayers, ranks: number): Stragglers {
+  const { numExperts, topK } = layer
+  const found = loads.map((load) => {
     const rule = `cost: the loads must be those of ${numExperts} experts, as the model has`
     demand(load.length === numExperts, rule, load.length, 'Name the preset that was measured.')
-    return stragglerFactor(load, linearPlacement(load, { replicas: numExperts, ranks }), ranks)
+    const tokens = Math.round(Array.from(load).reduce((sum, count) => sum + count, 0) / topK)
+    return {
+      straggler: stragglerFactor(load, linearPlacement(load, { replicas: numExperts, ranks }), ranks),
+      stragglerByChance: uncounted(layer, ranks, tokens).straggler,
+    }
   })
-  return factors.reduce((sum, factor) => sum + factor, 0) / factors.length
+  const mean = (of: keyof Stragglers): number => found.reduce((sum, one) => sum + one[of], 0) / found.length
+  return { straggler: mean('straggler'), stragglerByChance: mean('stragglerByChance') }
 }

@@ -53,7 +53,7 @@ function cost(preset: string, given: Given, io: Io): number {
   } as const
   const figures = costFigures(question)
   const header = `${model.name} on ${question.hardware.name}: weights ${weights}, keys and values ${keyValues}, a context of ${grouped(question.contextTokens)} tokens`
-  const routing = loads ? `Loads: ${loads.words}.` : 'Routing: fair.'
+  const routing = loads ? `Loads: ${loads.words}; fewer tokens wait longer.` : 'Routing: fair.'
   const text = given.json
     ? JSON.stringify({ preset, name: model.name, ...question, loads: loads?.words, ...figures }, null, 2)
     : [
