@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process'
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { afterAll, describe, expect, test } from 'vitest'
@@ -31,6 +31,15 @@ describe('the README', () => {
     writeFileSync(file, code)
     const { stdout } = await run(process.execPath, [fileURLToPath(import.meta.resolve('tsx/cli')), file])
     expect(stdout).toBe(output)
+  })
+
+  test('lists every lesson under its question', () => {
+    const lessons = readdirSync(new URL('examples/', root)).filter((file) => /^\d\d-/.test(file))
+    const questions = lessons.map((file) => {
+      const question = readFileSync(new URL(`examples/${file}`, root), 'utf8').split('\n')[1]
+      return `- ${file.slice(0, 2)} [${question}](examples/${file})`
+    })
+    expect(readme.split('\n').filter((line) => /^- \d\d /.test(line))).toEqual(questions)
   })
 
   test('links to files that are there', () => {
