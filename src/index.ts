@@ -96,6 +96,7 @@ export { switchTop1 } from './router/switch.js'
 export { type TopAnyGate, topAny, topAnyEvaluation } from './router/top-any.js'
 export { topK } from './router/top-k.js'
 export { topP } from './router/top-p.js'
+export { weightGradient } from './router/weight-gradient.js'
 export { identityWeights, type LongcatOptions, longcat, realExpertsPerToken } from './router/zero-experts.js'
 
 // capacity: what the experts take
