@@ -1,0 +1,6 @@
+// moesim/tf: the layer that learns, on tfjs.
+export { MoELayer } from './layer.js'
+export { type MoETfLayer, moeLayer } from './layers.js'
+export { tensorLoss } from './losses.js'
+export type { MoELayerOptions, MoEResult } from './options.js'
+export type { Tf } from './tfjs.js'

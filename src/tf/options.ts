@@ -1,0 +1,38 @@
+import type { Scalar, Tensor, Tensor2D, Variable } from '@tensorflow/tfjs'
+import type { Balance, CapacityPolicy, Loss, Routing, WeightName } from '../index.js'
+import type { Tf } from './tfjs.js'
+
+export interface MoELayerOptions<State> {
+  /** Of the first weights and of all noise; 0 unless given. */
+  readonly seed?: string | number
+  /** Your own tfjs object; the installed one unless given. The backend is whatever is set there. */
+  readonly tf?: Tf
+  /** Which layer of a model this is, 0 unless given: layers of one seed have weights and noise of their own. */
+  readonly index?: number
+  /** The rule that moves the correction bias, at `updateBias`; the bias stays as it is unless given. */
+  readonly balance?: Balance<State>
+  /** The auxiliary loss of a batch, from its router logits [T, E] and its routing; several by `addLosses`. */
+  readonly loss?: (logits: Float32Array, routing: Routing) => Loss<Float32Array>
+  /** What the experts take of a routing; everything unless given. It must leave the weights that it keeps as they are. */
+  readonly capacity?: CapacityPolicy
+  /** ε: in training, what the router reads is multiplied by draws of U[1 − ε, 1 + ε]. */
+  readonly inputJitter?: number
+  /** ε: the same of the router's output, its logits. */
+  readonly outputJitter?: number
+  /** Makes a trainable weight a variable; for wrappers that keep the variables of several layers. */
+  readonly variable?: (name: WeightName, value: Tensor) => Variable
+}
+
+/** What a layer makes of a batch. */
+export interface MoEResult {
+  /** [T, D] */
+  readonly output: Tensor2D
+  /** [T, E], for losses of your own. */
+  readonly logits: Tensor2D
+  /** After the capacity, where there is one. */
+  readonly routing: Routing
+  /** [E] tokens per expert. */
+  readonly load: Int32Array
+  /** 0 without a loss. Add it to the loss that you minimise. */
+  readonly auxLoss: Scalar
+}

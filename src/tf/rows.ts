@@ -1,0 +1,27 @@
+import type { Tensor2D } from '@tensorflow/tfjs'
+import { withGradients } from './gradient.js'
+import type { Tf } from './tfjs.js'
+
+/** Which row of its input each row of an output is, −1 for a row of zeros. */
+export type RowMap = Int32Array
+
+/**
+ * Rows by number, with a gradient: [n, W] to [m, W], neither empty. `back` tells which rows of the output each input row went to, `fan` of
+ * them a row, −1 where there are fewer, so that the gradient is a sum of rows by number too, and needs no scatter, which
+ * the wasm backend lacks.
+ */
+export function takeRows(tf: Tf, rows: Tensor2D, from: RowMap, back: RowMap, fan: number): Tensor2D {
+  const [count, width] = rows.shape
+  return withGradients(tf, [rows], (given) => ({
+    value: gather(tf, given, from),
+    gradients: (dy: Tensor2D) => [tf.sum(tf.reshape(gather(tf, dy, back), [count, fan, width]), 1)],
+  }))
+}
+
+function gather(tf: Tf, rows: Tensor2D, from: RowMap): Tensor2D {
+  const [count, width] = rows.shape
+  if (!from.includes(-1)) return tf.gather(rows, tf.tensor1d(from, 'int32'))
+  const withZeros = tf.concat([rows, tf.zeros([1, width])]) as Tensor2D
+  const numbers = from.map((row) => (row < 0 ? count : row))
+  return tf.gather(withZeros, tf.tensor1d(numbers, 'int32'))
+}
