@@ -86,7 +86,13 @@ export { type Recorded, replayRouter } from './router/replay.js'
 export { roundRobin } from './router/round-robin.js'
 export { route } from './router/route.js'
 export { routeAt } from './router/route-at.js'
-export { joinRoutings, loadOf, type Routing, type RoutingSizes, type ScoredRouting } from './router/routing.js'
+export {
+  joinRoutings,
+  loadOf,
+  type Routing,
+  type RoutingSizes,
+  type ScoredRouting,
+} from './router/routing.js'
 export { onHidden, onLogits, onSelection, type RowStep } from './router/row-step.js'
 export { type SinkhornMatrix, sinkhorn, sinkhornMatrix } from './router/sinkhorn.js'
 export { softcap } from './router/softcap.js'
