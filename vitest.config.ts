@@ -3,6 +3,7 @@ import { defineConfig } from 'vitest/config'
 export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
+    setupFiles: ['test/seed.ts'],
     testTimeout: 60_000,
     // The library keeps no state of its own, so test files may share a worker: on two cores that takes a quarter
     // of the time of a worker for each file.

@@ -219,3 +219,7 @@ test('placeExactly refuses more slots than it can try', () => {
     'placeExactly: replicas must be at most 16, got 17. Use placeBySearch',
   )
 })
+
+test('an empty load makes no rank wait', () => {
+  expect(stragglerBound([0, 0, 0, 0], { replicas: 4, ranks: 2 })).toBe(1)
+})
