@@ -12,7 +12,9 @@ const common = {
   logLevel: 'warning',
 }
 const edges = ['cli', 'node', 'plot', 'parquet', 'tf'].filter((edge) => existsSync(`src/${edge}`))
-const files = edges.flatMap((edge) => readdirSync(`src/${edge}`).map((file) => `src/${edge}/${file}`))
+const files = edges
+  .flatMap((edge) => readdirSync(`src/${edge}`).map((file) => `src/${edge}/${file}`))
+  .filter((file) => !file.endsWith('.d.ts'))
 
 await build({ ...common, entryPoints: ['src/index.ts'], bundle: true, packages: 'external' })
 await build({ ...common, entryPoints: files })

@@ -26,17 +26,30 @@ export {
 export { roundedNvfp4 } from './formats/nvfp4.js'
 export { parsePythonJson } from './formats/python-json.js'
 export {
-  type Dtype,
   readSafetensors,
   type Safetensors,
   type Tensor,
   tensor,
   writeSafetensors,
 } from './formats/safetensors.js'
+export {
+  type Dtype,
+  readSafetensorsHeader,
+  type SafetensorsHeader,
+  safetensorsHeaderBytes,
+  type TensorHeader,
+} from './formats/safetensors-header.js'
 
 // model: what a model is
 
 export { checkModel, defineModel } from './model/check.js'
+export {
+  type CheckpointComparison,
+  type ComparedPart,
+  compareCheckpoint,
+} from './model/checkpoint/compare.js'
+export { type CheckpointCount, countCheckpoint, type TensorEntry } from './model/checkpoint/count.js'
+export { tensorPart } from './model/checkpoint/tensor-part.js'
 export * from './model/config.js'
 export { fromHuggingFaceConfig, type HuggingFaceOptions } from './model/huggingface/read.js'
 export { setConfigFields } from './model/huggingface/set-fields.js'

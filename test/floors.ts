@@ -22,6 +22,7 @@ const packages: Record<string, string[]> = {
   seedrandom: ['random'],
   valibot: ['core', 'node', 'cli'],
   commander: ['cli'],
+  '@huggingface/gguf': ['node'],
   '@observablehq/plot': ['plot'],
   linkedom: ['plot'],
   'hyparquet-writer': ['parquet'],

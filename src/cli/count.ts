@@ -1,6 +1,7 @@
 import type { Command } from 'commander'
 import { demand, writeCsv } from '../index.js'
 import { changed, fieldsOf } from './changes.js'
+import { configBeside, reportCheckpoint } from './checkpoint.js'
 import { comparison } from './compare.js'
 import { type Counted, columns, conventions, counted, figuresByPath, partsOf, words } from './figures.js'
 import { exitCode, type Io } from './io.js'
@@ -13,6 +14,7 @@ import { grouped, percent, table } from './table.js'
 interface Given extends Output {
   readonly assume?: string
   readonly set?: readonly string[]
+  readonly checkpoint?: readonly string[]
 }
 
 export function addCount(program: Command, io: Io, done: (code: number) => void): void {
@@ -21,6 +23,11 @@ export function addCount(program: Command, io: Io, done: (code: number) => void)
     .description('count the parameters of models, and those active for a token')
     .argument('[models...]', `${modelHelp}; ${defaultPreset} unless given`)
     .option('--set <field=value>', 'show what changes with a field of the config; may be repeated', collect)
+    .option(
+      '--checkpoint <file>',
+      'compare with a .safetensors file, its index.json, or a .gguf file; may be repeated',
+      collect,
+    )
   addOutputOptions(command)
     .addHelpText('after', examples)
     .action(async (names: string[], given: Given) => done(await count(names, given, io)))
@@ -31,13 +38,23 @@ Examples:
   $ moesim count ${defaultPreset} qwen3-30b-a3b
   $ moesim count path/to/config.json --set num_experts_per_tok=8
   $ moesim count unknown/config.json --assume llama-moe --json
+  $ moesim count deepseek-v3 --checkpoint path/to/model.safetensors.index.json
 `
 
 const collect = (value: string, before: readonly string[] = []): string[] => [...before, value]
 
 async function count(names: readonly string[], given: Given, io: Io): Promise<number> {
   demandOneForm(given)
-  const models = await namedModels(names.length === 0 ? [defaultPreset] : names, io, given.assume)
+  const { checkpoint } = given
+  const unnamed = (): string => (checkpoint === undefined ? defaultPreset : configBeside(checkpoint[0]))
+  const models = await namedModels(names.length === 0 ? [unnamed()] : names, io, given.assume)
+  if (checkpoint !== undefined) {
+    const alone = models.length === 1 && given.set === undefined
+    demand(alone, 'count: --checkpoint must stand with one model, as it is', names.join(' '), 'Name one.')
+    const { text, code } = await reportCheckpoint(models[0].model, checkpoint, given)
+    io.stdout(text)
+    return code
+  }
   if (given.set !== undefined) {
     const remedy = 'Name one, or set them up as two files and use moesim compare.'
     demand(models.length === 1, 'count: --set must stand with one model', models.length, remedy)

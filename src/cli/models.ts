@@ -9,7 +9,7 @@ import {
   presets,
   publishedModels,
 } from '../index.js'
-import { readBytes } from '../node/files.js'
+import { headed, readBytes } from '../node/files.js'
 import type { Io } from './io.js'
 import { presetOf } from './preset.js'
 
@@ -84,15 +84,5 @@ function utf8(bytes: Uint8Array): string {
     return new TextDecoder('utf-8', { fatal: true }).decode(bytes)
   } catch {
     throw new InputError('it must be text in UTF-8', `${bytes.length} bytes`, 'Save it as UTF-8.')
-  }
-}
-
-/** What is refused says of which model. */
-function headed<T>(label: string, act: () => T): T {
-  try {
-    return act()
-  } catch (error) {
-    if (!(error instanceof InputError)) throw error
-    throw new InputError(`${label}: ${error.rule}`, error.value, error.remedy)
   }
 }

@@ -1,6 +1,7 @@
 import { demand } from '../errors.js'
 import { decodeFloats } from './number-formats.js'
-import { type Dtype, itemBytes, type Tensor } from './safetensors.js'
+import type { Tensor } from './safetensors.js'
+import { type Dtype, itemBytes } from './safetensors-header.js'
 
 const smallFloats = { F16: 'fp16', BF16: 'bf16', F8_E4M3: 'fp8-e4m3', F8_E5M2: 'fp8-e5m2' } as const
 const floats: readonly Dtype[] = ['F32', 'F16', 'BF16', 'F8_E4M3', 'F8_E5M2']

@@ -42,6 +42,16 @@ export function writeAtomically(path: string, text: string): void {
 export const quoted = (path: string): string =>
   /^[\w./:\\-]+$/.test(path) ? path : `'${path.replaceAll("'", "'\\''")}'`
 
+/** Does something with the content of a file; what is refused of it names the file first. */
+export function headed<T>(path: string, act: () => T): T {
+  try {
+    return act()
+  } catch (error) {
+    if (!(error instanceof InputError)) throw error
+    throw new InputError(`${path}: ${error.rule}`, error.value, error.remedy)
+  }
+}
+
 /** Does something with the file at `path`; what the system refuses comes back as an InputError in plain words. */
 export function refusing<T>(path: string, act: () => T): T {
   try {

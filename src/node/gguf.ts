@@ -1,0 +1,31 @@
+import { InputError, type TensorEntry } from '../index.js'
+
+/** What is used of @huggingface/gguf, which only this file needs: whoever wants it installs it. */
+interface GgufPackage {
+  gguf(
+    path: string,
+    options: { allowLocalFile: true },
+  ): Promise<{ tensorInfos: readonly { name: string; dtype: number; shape: readonly bigint[] }[] }>
+  readonly GGMLQuantizationType: Readonly<Record<number, string>>
+}
+
+const installed = (): Promise<GgufPackage> => import('@huggingface/gguf')
+
+/**
+ * The tensors of a GGUF file, from its header. Throws an InputError where the package @huggingface/gguf is absent or cannot
+ * read the file; `load` brings the package.
+ */
+export async function readGguf(path: string, load: typeof installed = installed): Promise<TensorEntry[]> {
+  const { gguf, GGMLQuantizationType: names } = await load().catch(() => {
+    const rule = 'gguf: the package @huggingface/gguf must be installed to read the header of a GGUF file'
+    throw new InputError(rule, 'no such package', 'Run: npm install @huggingface/gguf')
+  })
+  const { tensorInfos } = await gguf(path, { allowLocalFile: true }).catch((error: Error) => {
+    throw new InputError(`gguf: the header of ${path} must be sound`, error.message, 'Download it again.')
+  })
+  return tensorInfos.map(({ name, dtype, shape }) => ({
+    name,
+    dtype: names[dtype] ?? `type ${dtype}`,
+    shape: shape.map(Number),
+  }))
+}
