@@ -1,5 +1,5 @@
-import { defineModel } from './check.js'
 import type { ModelConfig } from './config.js'
+import { frozen } from './frozen.js'
 
 /**
  * NVIDIA Nemotron 3 Nano 30B-A3B: 52 layers, 23 Mamba-2 (M), 23 mixture-of-experts (E) and 6 attention (*).
@@ -9,7 +9,7 @@ import type { ModelConfig } from './config.js'
  * `n_group` 1); NemotronHTopkRouter of transformers for the epsilon. The report names 2 shared experts of width 1856,
  * the checkpoint stores them as one MLP of width 3712.
  */
-export const nemotron3Nano: ModelConfig = /* @__PURE__ */ defineModel({
+export const nemotron3Nano: ModelConfig = /* @__PURE__ */ frozen<ModelConfig>({
   name: 'Nemotron 3 Nano 30B-A3B',
   hiddenSize: 2688,
   vocabSize: 131072,
@@ -48,7 +48,7 @@ export const nemotron3Nano: ModelConfig = /* @__PURE__ */ defineModel({
  *
  * Source: the README beside the trace, and the shapes of the model's own weights.
  */
-export const tinyNemotronH: ModelConfig = /* @__PURE__ */ defineModel({
+export const tinyNemotronH: ModelConfig = /* @__PURE__ */ frozen<ModelConfig>({
   name: 'Small trained NemotronH-type model',
   hiddenSize: 128,
   vocabSize: 256,

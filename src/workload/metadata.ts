@@ -1,28 +1,64 @@
-import * as v from 'valibot'
 import { InputError } from '../errors.js'
 import type { Safetensors } from '../formats/safetensors.js'
 
+/** What a JSON value must be: a primitive, an array of one shape in brackets, or an object with at least these fields. */
+export type Shape = 'number' | 'boolean' | 'string' | readonly [Shape] | { readonly [field: string]: Shape }
+
+/** The values of a shape. */
+export type Shaped<S> = S extends 'number'
+  ? number
+  : S extends 'boolean'
+    ? boolean
+    : S extends 'string'
+      ? string
+      : S extends readonly [infer Each]
+        ? Shaped<Each>[]
+        : { readonly [Field in keyof S]: Shaped<S[Field]> }
+
 /** The JSON value of a file's metadata entry, checked. Throws an InputError, in the name of `reader`, if it is not so. */
-export function metadataOf<S extends v.GenericSchema>(
+export function metadataOf<const S extends Shape>(
   reader: string,
   file: Safetensors,
   key: string,
-  schema: S,
-): v.InferOutput<S> {
+  shape: S,
+): Shaped<S> {
   const text = file.metadata[key]
   const remedy = 'Use a file that a routing recorder wrote, or add the metadata to it.'
+  const refuse = (rule: string, value: unknown): never => {
+    throw new InputError(`${reader}: metadata '${key}' must ${rule}`, value, remedy)
+  }
   let json: unknown
   try {
     json = JSON.parse(text ?? '')
   } catch {
-    throw new InputError(`${reader}: metadata '${key}' must hold JSON`, text, remedy)
+    refuse('hold JSON', text)
   }
-  const result = v.safeParse(schema, json)
-  if (result.success) return result.output
-  const [issue] = result.issues
-  const path = v.getDotPath(issue)
-  const missing = issue.input === undefined // which no JSON is
-  const wanted = missing ? '' : ` as ${issue.expected}`
-  const rule = path === null ? `be ${issue.expected}` : `have ${path}${wanted}`
-  throw new InputError(`${reader}: metadata '${key}' must ${rule}`, issue.input, remedy)
+  check(json, shape, '', refuse)
+  return json as Shaped<S>
+}
+
+function check(
+  value: unknown,
+  shape: Shape,
+  path: string,
+  refuse: (rule: string, value: unknown) => void,
+): void {
+  const kind = typeof shape === 'string' ? shape : Array.isArray(shape) ? 'Array' : 'Object'
+  if (kindOf(value) !== kind) {
+    const wanted = value === undefined ? '' : ` as ${kind}` // undefined is no JSON: the field is missing
+    refuse(path === '' ? `be ${kind}` : `have ${path}${wanted}`, value)
+  }
+  const at = (field: string | number): string => (path === '' ? String(field) : `${path}.${field}`)
+  if (kind === 'Array') {
+    for (const [i, each] of (value as unknown[]).entries()) check(each, (shape as [Shape])[0], at(i), refuse)
+  } else if (kind === 'Object') {
+    for (const [field, own] of Object.entries(shape)) check((value as Fields)[field], own, at(field), refuse)
+  }
+}
+
+type Fields = Readonly<Record<string, unknown>>
+
+const kindOf = (value: unknown): string => {
+  if (Array.isArray(value)) return 'Array'
+  return typeof value === 'object' && value !== null ? 'Object' : typeof value
 }

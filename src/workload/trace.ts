@@ -1,4 +1,3 @@
-import * as v from 'valibot'
 import { concatenate } from '../arrays.js'
 import { demand } from '../errors.js'
 import { float32Of, int32Of } from '../formats/decode.js'
@@ -35,16 +34,14 @@ export interface TraceLayer {
   readonly weights: Float32Array
 }
 
-const Config = v.object({
-  n_routed_experts: v.number(),
-  num_experts_per_tok: v.number(),
-  routed_scaling_factor: v.number(),
-  norm_topk_prob: v.boolean(),
-  n_group: v.number(),
-  topk_group: v.number(),
-})
-
-const Domains = v.array(v.object({ name: v.string() }))
+const config = {
+  n_routed_experts: 'number',
+  num_experts_per_tok: 'number',
+  routed_scaling_factor: 'number',
+  norm_topk_prob: 'boolean',
+  n_group: 'number',
+  topk_group: 'number',
+} as const
 
 /**
  * Reads a routing trace from a safetensors file: for each MoE layer N `layers.N.router_input` [T, D], `router_weight`
@@ -54,18 +51,18 @@ const Domains = v.array(v.object({ name: v.string() }))
  */
 export function readTrace(bytes: Uint8Array): Trace {
   const file = readSafetensors(bytes)
-  const config = metadataOf('readTrace', file, 'config', Config)
-  const domainNames = metadataOf('readTrace', file, 'domains', Domains).map(({ name }) => name)
+  const given = metadataOf('readTrace', file, 'config', config)
+  const domainNames = metadataOf('readTrace', file, 'domains', [{ name: 'string' }]).map(({ name }) => name)
   const perToken = (name: string): Int32Array => int32Of(tensor(file, name))
   const tokenIds = perToken('token_ids')
   const router = {
-    numExperts: config.n_routed_experts,
-    topK: config.num_experts_per_tok,
+    numExperts: given.n_routed_experts,
+    topK: given.num_experts_per_tok,
     scoreFunction: 'sigmoid',
-    normalize: config.norm_topk_prob,
-    scale: config.routed_scaling_factor,
-    numGroups: config.n_group,
-    topGroups: config.topk_group,
+    normalize: given.norm_topk_prob,
+    scale: given.routed_scaling_factor,
+    numGroups: given.n_group,
+    topGroups: given.topk_group,
   } as const
   const trace = {
     tokens: tokenIds.length,

@@ -1,4 +1,3 @@
-import * as v from 'valibot'
 import { demand } from '../errors.js'
 import { float32Of, int32Of } from '../formats/decode.js'
 import { readSafetensors, tensor } from '../formats/safetensors.js'
@@ -45,10 +44,17 @@ export function readTrainingLoad(bytes: Uint8Array): TrainingLoad {
     `[${bias.shape}]`,
     'Record the bias that each of these steps was routed with.',
   )
-  const above0 = v.pipe(v.number(), v.gtValue(0))
-  const metadata = <S extends v.GenericSchema>(key: string, schema: S) =>
-    metadataOf('readTrainingLoad', file, key, schema)
-  const layerIndices = metadata('moe_layers', v.array(v.number()))
+  const above0 = (key: string): number => {
+    const value = metadataOf('readTrainingLoad', file, key, 'number')
+    demand(
+      value > 0,
+      `readTrainingLoad: metadata '${key}' must be >0`,
+      value,
+      'Correct what the recorder wrote.',
+    )
+    return value
+  }
+  const layerIndices = metadataOf('readTrainingLoad', file, 'moe_layers', ['number'])
   demand(
     layerIndices.length === layers,
     `readTrainingLoad: metadata 'moe_layers' must name the ${layers} layers of counts`,
@@ -62,8 +68,8 @@ export function readTrainingLoad(bytes: Uint8Array): TrainingLoad {
     numExperts,
     counts: int32Of(counts),
     bias: float32Of(bias),
-    rate: metadata('bias_update_speed', above0),
-    tokensPerStep: metadata('tokens_per_step', above0),
-    topK: metadata('top_k', above0),
+    rate: above0('bias_update_speed'),
+    tokensPerStep: above0('tokens_per_step'),
+    topK: above0('top_k'),
   }
 }
