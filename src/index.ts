@@ -51,6 +51,7 @@ export {
 export { type CheckpointCount, countCheckpoint, type TensorEntry } from './model/checkpoint/count.js'
 export { tensorPart } from './model/checkpoint/tensor-part.js'
 export * from './model/config.js'
+export { type FlopCount, type FlopOptions, flopsOf } from './model/flops.js'
 export { fromHuggingFaceConfig, type HuggingFaceOptions } from './model/huggingface/read.js'
 export { setConfigFields } from './model/huggingface/set-fields.js'
 export type { Choice, ModelType, Part } from './model/huggingface/types.js'

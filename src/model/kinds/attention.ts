@@ -1,6 +1,6 @@
 import { demandNothingElse } from '../../errors.js'
 import { demandMultiple, demandObject, demandOneOf, demandSizes } from '../demands.js'
-import { always, type Kind } from './kind.js'
+import { always, type Kind, type PairOperations } from './kind.js'
 
 /** Small extra heads that choose which tokens, or blocks of tokens, a query attends to. */
 export interface Indexer {
@@ -63,7 +63,25 @@ export const attention: Kind<Omit<Attention, 'kind'>> = {
       indexer: always(indexer ? indexer.headDim * (hiddenSize * (indexer.numHeads + 1) + 2) : 0),
     }
   },
+
+  operations({ numHeads, headDim, valueHeadDim = headDim, window, indexer }) {
+    const attended: PairOperations = {
+      part: 'attentionScores',
+      each: scores(numHeads, headDim, valueHeadDim),
+      ...(window !== undefined && { window }),
+      ...(indexer && { chosen: true }),
+    }
+    return { pairs: [attended, ...indexerPairs(indexer)] }
+  },
 }
+
+/** Queries on keys, weights on values: 2 · heads · (query + value width). Softmax is left out. */
+export const scores = (numHeads: number, keyDim: number, valueDim: number): number =>
+  2 * numHeads * (keyDim + valueDim)
+
+/** Every head of an indexer scores every entry by one key. */
+export const indexerPairs = (indexer: Indexer | undefined, ratio = 1): PairOperations[] =>
+  indexer ? [{ part: 'indexerScores', each: 2 * indexer.numHeads * indexer.headDim, ratio }] : []
 
 /** Grouped-query attention whose output is gated: the query projection is doubled, and queries and keys have RMSNorms. */
 export interface GatedAttention {
@@ -84,6 +102,10 @@ export const gatedAttention: Kind<Omit<GatedAttention, 'kind'>> = {
     const matrices = hiddenSize * headDim * (3 * numHeads + 2 * numKeyValueHeads)
     return { attention: always(matrices + 2 * headDim) }
   },
+
+  operations: ({ numHeads, headDim }) => ({
+    pairs: [{ part: 'attentionScores', each: scores(numHeads, headDim, headDim) }],
+  }),
 }
 
 export function checkIndexer(at: string, indexer: Indexer | undefined): void {

@@ -6,12 +6,35 @@ export interface PartCount {
 
 export type Parts = Readonly<Record<string, PartCount>>
 
+/** Multiplications and additions for each pair of a token and one that it sees, itself included. */
+export interface PairOperations {
+  readonly part: 'attentionScores' | 'indexerScores'
+  readonly each: number
+  /** For a token seen that comes from the cache, where that differs. */
+  readonly eachCached?: number
+  /** A token sees only so many; all that came before unless given. */
+  readonly window?: number
+  /** One entry stands for so many tokens; 1 unless given. */
+  readonly ratio?: number
+  /** An indexer chooses which entries are seen. */
+  readonly chosen?: true
+}
+
+/** What a token costs beside two operations for each weight that it reads: a multiplication and an addition. */
+interface Operations {
+  readonly pairs?: readonly PairOperations[]
+  /** On the recurrent state, whatever the context. */
+  readonly state?: number
+}
+
 /** What there is to know of one kind of sublayer. `Fields` are its own, without the name of the kind. */
 export interface Kind<Fields> {
   /** Refuses fields that are missing, stray or in contradiction; `at` heads the errors, such as 'model: layers.E[0]'. */
   check(at: string, fields: Fields): void
   /** The weights by part, without the norm before the sublayer; `hiddenSize` is D, the width of the stream. */
   count(fields: Fields, hiddenSize: number): Parts
+  /** Beside the weights; left out where the weights are all there is. */
+  operations?(fields: Fields): Operations
 }
 
 /** What every token reads whole. */
