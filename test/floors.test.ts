@@ -8,7 +8,7 @@ const files = readdirSync(src, { recursive: true, encoding: 'utf8' }).map((file)
 )
 const sources: Sources = Object.fromEntries(
   files
-    .filter((file) => file.endsWith('.ts'))
+    .filter((file) => file.endsWith('.ts') && !file.startsWith('kernels/assembly/')) // another language, which imports by its own rules
     .map((file) => [file, readFileSync(new URL(file, src), 'utf8')]),
 )
 

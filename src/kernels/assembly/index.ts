@@ -1,0 +1,2 @@
+// AssemblyScript: what the SIMD kernels export. Built by `npm run kernels` into ../wasm.ts.
+export { linear, pack } from './linear'

@@ -1,0 +1,67 @@
+import { wasm } from './wasm.js'
+
+/** What ./assembly exports. Pointers are bytes from the start of the memory. */
+interface Exports {
+  readonly memory: WebAssembly.Memory
+  pack(weight: number, packed: number, inputs: number, outputs: number): void
+  linear(
+    rows: number,
+    packed: number,
+    bias: number,
+    out: number,
+    count: number,
+    inputs: number,
+    panels: number,
+  ): void
+}
+
+/** The SIMD kernels and a memory of their own. */
+export interface Instance extends Exports {
+  /** Lays out so many bytes each, one area after another, and gives where they start. What was laid before is given up. */
+  lay(...bytes: readonly number[]): number[]
+  /** `length` values at `at`; a view does not outlive the next `lay`, which may move the memory. */
+  floats(at: number, length: number): Float32Array
+}
+
+/** An area starts on a multiple of this, so that no vector straddles a cache line that it need not. */
+const alignment = 64
+
+let compiled: WebAssembly.Module | undefined
+let shared: Instance | undefined
+
+/**
+ * A new instance of the kernels, or undefined where WebAssembly is missing or forbidden (a Content-Security-Policy
+ * without 'wasm-unsafe-eval'): every kernel has a plain twin with the same bits.
+ */
+function newInstance(): Instance | undefined {
+  if (typeof WebAssembly === 'undefined') return undefined
+  try {
+    compiled ??= new WebAssembly.Module(Uint8Array.from(atob(wasm), (letter) => letter.charCodeAt(0)))
+    const exports = new WebAssembly.Instance(compiled).exports as unknown as Exports
+    const { memory } = exports
+    return {
+      ...exports,
+      lay(...bytes) {
+        let end = alignment
+        const starts = bytes.map((size) => {
+          const start = end
+          end += Math.ceil(size / alignment) * alignment
+          return start
+        })
+        const missing = end - memory.buffer.byteLength
+        if (missing > 0) memory.grow(Math.ceil(missing / 65536))
+        return starts
+      },
+      floats: (at, length) => new Float32Array(memory.buffer, at, length),
+    }
+  } catch {
+    return undefined
+  }
+}
+
+/** The instance for calls that leave nothing behind; undefined as above. */
+export function sharedInstance(): Instance | undefined {
+  if (typeof WebAssembly === 'undefined') return undefined
+  shared ??= newInstance()
+  return shared
+}
