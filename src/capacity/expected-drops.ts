@@ -1,4 +1,5 @@
 import { demand, demandWhole } from '../errors.js'
+import { demandChoices } from '../router/choices.js'
 import type { RoutingSizes } from '../router/routing.js'
 import { binomial } from '../stats.js'
 
@@ -18,19 +19,7 @@ export function expectedDropShare({
 }: RoutingSizes & { readonly capacity: number }): number {
   const who = 'expectedDropShare'
   demandWhole(`${who}: tokens`, tokens, 0, 1e10, 'It is the tokens that share the capacity.')
-  demandWhole(
-    `${who}: numExperts`,
-    numExperts,
-    1,
-    1 << 20,
-    'It is the number of routed experts, such as 128.',
-  )
-  demand(
-    topK >= 0 && topK <= numExperts,
-    `${who}: topK must be a number from 0 to numExperts = ${numExperts}`,
-    topK,
-    'It is how many experts a token chooses, or the mean of that.',
-  )
+  demandChoices(who, { numExperts, topK })
   demand(
     capacity >= 0,
     `${who}: capacity must be at least 0`,

@@ -1,11 +1,6 @@
 import { demand, demandWhole } from '../errors.js'
+import { demandChoices, type ExpertChoices } from '../router/choices.js'
 import { loadOf, type Routing } from '../router/routing.js'
-
-/** A router that gives each token K of E experts. K may be a mean. */
-export interface ExpertChoices {
-  readonly numExperts: number
-  readonly topK: number
-}
 
 /**
  * N(B), the experts of a layer that B tokens read when each chooses K of E at random: E (1 − (1 − K/E)^B).
@@ -18,7 +13,7 @@ export function expectedDistinctExperts({
   topK,
   tokens,
 }: ExpertChoices & { readonly tokens: number }): number {
-  checkChoices('expectedDistinctExperts', { numExperts, topK })
+  demandChoices('expectedDistinctExperts', { numExperts, topK })
   demandWhole('expectedDistinctExperts: tokens', tokens, 0, 1e10, 'It is the tokens of one step.')
   return numExperts * touched(topK / numExperts, tokens)
 }
@@ -29,7 +24,7 @@ export function expectedDistinctExperts({
  */
 export function tokensToTouch(share: number, choices: ExpertChoices): number {
   const who = 'tokensToTouch'
-  checkChoices(who, choices)
+  demandChoices(who, choices)
   const { numExperts, topK } = choices
   demand(topK >= 1e-6, `${who}: topK must be at least 1e-6`, topK, 'Without choices no expert is ever read.')
   const holds = share > 0 && share < 1
@@ -67,20 +62,4 @@ function touched(p: number, n: number): number {
     power += power * (1 - power)
   }
   return all
-}
-
-function checkChoices(who: string, { numExperts, topK }: ExpertChoices): void {
-  demandWhole(
-    `${who}: numExperts`,
-    numExperts,
-    1,
-    1 << 20,
-    'It is the number of routed experts, such as 128.',
-  )
-  demand(
-    topK >= 0 && topK <= numExperts,
-    `${who}: topK must be a number from 0 to numExperts = ${numExperts}`,
-    topK,
-    'It is how many experts a token chooses, or the mean of that.',
-  )
 }

@@ -1,13 +1,12 @@
-import { demand, demandWhole } from '../errors.js'
+import { demandWhole } from '../errors.js'
 import { exp, log } from '../math.js'
+import { demandChoices, type ExpertChoices } from '../router/choices.js'
 import { binomial, type Distribution } from '../stats.js'
 import type { BalanceFigures } from './load.js'
 
 /** A batch of T tokens, each choosing K of E experts. K may be a mean, for routers that choose a varying number. */
-export interface FairRouting {
+export interface FairRouting extends ExpertChoices {
   readonly tokens: number
-  readonly numExperts: number
-  readonly topK: number
 }
 
 /**
@@ -23,8 +22,9 @@ export function expectedMaxViolation(routing: FairRouting): number {
 
 /** What chance alone makes of every balance figure: expected values for fair routing of independent tokens. */
 export function chanceOf(routing: FairRouting): BalanceFigures {
-  checkRouting(routing)
   const { tokens, numExperts: E, topK } = routing
+  demandWhole('chanceOf: tokens', tokens, 0, 1e10, 'It is how many tokens one load counts.')
+  demandChoices('chanceOf', routing)
   const share = topK / E
   const mean = tokens * share
   if (mean === 0 || E === 1 || share === 1) return figures(0, 0, 0, 1, mean === 0 ? E : 0)
@@ -92,21 +92,4 @@ function expectedEntropy({ first, chance }: Distribution, assignments: number, n
     if (share > 0) sum -= chance[i] * share * log(share)
   }
   return numExperts * sum
-}
-
-function checkRouting({ tokens, numExperts, topK }: FairRouting): void {
-  demandWhole('chanceOf: tokens', tokens, 0, 1e10, 'It is how many tokens one load counts.')
-  demandWhole(
-    'chanceOf: numExperts',
-    numExperts,
-    1,
-    1 << 20,
-    'It is the number of routed experts, such as 128.',
-  )
-  demand(
-    topK >= 0 && topK <= numExperts,
-    `chanceOf: topK must be a number from 0 to numExperts = ${numExperts}`,
-    topK,
-    'It is how many experts a token chooses, or the mean of that.',
-  )
 }

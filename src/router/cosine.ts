@@ -6,6 +6,7 @@ import { hiddenOf, ofLayer } from './hidden.js'
 import { routerLogits } from './linear.js'
 import type { Router } from './protocol.js'
 import { routeScored } from './route.js'
+import { rowWidth } from './row-width.js'
 import { unitRows } from './unit-rows.js'
 
 /** The learned weights of a cosine router. P is the width of the projection, 256 in Tutel. */
@@ -29,13 +30,7 @@ export interface CosineWeights {
 export function cosineLogits(hidden: Float32Array, weights: CosineWeights, numExperts: number): Float32Array {
   const { projection, projectionBias, directions, temperature, ...rest } = weights
   demandNothingElse('cosineLogits: the weights', rest)
-  const width = directions.length / numExperts
-  demand(
-    Number.isInteger(width) && width > 0,
-    `cosineLogits: directions must hold numExperts = ${numExperts} rows`,
-    directions,
-    'Lay them out as [E, P], one row an expert.',
-  )
+  const width = rowWidth('cosineLogits: directions', directions, numExperts)
   demand(
     !Number.isNaN(temperature),
     'cosineLogits: temperature must be a number',

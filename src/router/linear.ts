@@ -4,6 +4,7 @@ import { type RouterConfig, resolveRouter } from './config.js'
 import { hiddenOf, ofLayer } from './hidden.js'
 import type { Router } from './protocol.js'
 import { routeScored } from './route.js'
+import { rowWidth } from './row-width.js'
 
 /**
  * Router logits [T, E] of hidden states [T, D] and a router weight [E, D]: x·Wᵀ, plus the gate's own linear bias [E]
@@ -16,13 +17,7 @@ export function routerLogits(
   numExperts: number,
   gateBias: Float32Array = new Float32Array(numExperts),
 ): Float32Array {
-  const width = weight.length / numExperts
-  demand(
-    Number.isInteger(width) && width > 0,
-    `routerLogits: weight must hold numExperts = ${numExperts} rows`,
-    weight,
-    'Lay it out as [E, D], one row an expert.',
-  )
+  const width = rowWidth('routerLogits: weight', weight, numExperts)
   demand(
     hidden.length % width === 0,
     `routerLogits: hidden must hold rows of D = ${width} values, the width of the weight`,

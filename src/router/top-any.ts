@@ -4,6 +4,7 @@ import { hiddenOf, ofLayer } from './hidden.js'
 import { routerLogits } from './linear.js'
 import type { Batch, Router } from './protocol.js'
 import type { Routing } from './routing.js'
+import { rowWidth } from './row-width.js'
 import { refuseUnordered } from './score.js'
 import { topK } from './top-k.js'
 import { unitRows } from './unit-rows.js'
@@ -53,13 +54,7 @@ function gateTokens(who: string, batch: Batch, { weight, thresholds, scale = 1, 
   demandNothingElse(`${who}: the gate`, rest)
   const hidden = hiddenOf(batch, who)
   const numExperts = thresholds.length
-  const width = weight.length / numExperts
-  demand(
-    Number.isInteger(width) && width > 0,
-    `${who}: weight must hold a row for each of ${numExperts} thresholds`,
-    weight,
-    'Lay it out as [E, D], one row an expert.',
-  )
+  const width = rowWidth(`${who}: weight`, weight, numExperts)
   demand(
     scale > 0 && scale < Infinity,
     `${who}: scale must be a finite number above 0`,

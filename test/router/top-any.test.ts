@@ -54,7 +54,7 @@ describe('top-any routing', () => {
       'a weight of another size',
       { ...gate, weight: new Float32Array(4) },
       batch,
-      'topAny: weight must hold a row',
+      'topAny: weight must hold numExperts = 3 rows',
     ],
     ['a scale of 0', { ...gate, scale: 0 }, batch, 'topAny: scale must be a finite number above 0'],
     ['NaN', gate, { tokens: 1, hidden: Float32Array.of(Number.NaN, 0) }, 'topAny: the logit of token 0'],
