@@ -13,7 +13,7 @@ import { type CheckpointIndex, readCheckpoint } from '../node/checkpoint.js'
 import { words } from './figures.js'
 import { exitCode } from './io.js'
 import type { Output } from './output.js'
-import { grouped, table } from './table.js'
+import { clipped, count, grouped, table, visible } from './table.js'
 
 /** The config that stands beside a checkpoint. */
 export function configBeside(path: string): string {
@@ -32,6 +32,13 @@ export async function reportCheckpoint(
   const all = []
   for (const path of paths) all.push(await readCheckpoint(path))
   const index = all.find(({ index }) => index !== undefined)?.index
+  const remedy = 'Name one index, or files that are there.'
+  demand(
+    index === undefined || paths.length === 1,
+    '--checkpoint: an index must have its files to stand with others',
+    index?.missing[0],
+    remedy,
+  )
   if (index !== undefined) return { text: indexReport(index, model, paths, output), code: exitCode.ok }
   const comparison = compareCheckpoint(
     model,
@@ -57,9 +64,9 @@ function comparisonReport(
   const kinds = Object.entries(dtypes).map(([dtype, count]) => `${dtype} ${grouped(count)}`)
   const reasons = compared.flatMap(({ part, why }) => (why === undefined ? [] : [`${words(part)}: ${why}`]))
   const list = (title: string, names: readonly string[]): string[] =>
-    names.length === 0 ? [] : [title, ...names.map((name) => `  ${name}`)]
+    names.length === 0 ? [] : [title, ...names.map((name) => `  ${visible(clipped(name))}`)]
   return [
-    `${paths.join(', ')}: ${grouped(tensors)} tensors; ${kinds.join(', ')}\n`,
+    `${paths.join(', ')}: ${count(tensors, 'tensor')}; ${kinds.join(', ')}\n`,
     table(['parameters', 'config', 'checkpoint', 'difference'], [...rows, row('sum', sum, numbers)]),
     ...reasons,
     ...list('Tensors whose part is not known:', unknown),
@@ -101,7 +108,7 @@ function indexReport(
       : [
           `It states ${grouped(totalBytes)} bytes, ${(totalBytes / config).toFixed(4)} a parameter of the config.`,
         ]),
-    `Its files tell dtypes and shapes, and ${grouped(missing.length)} of them are not beside it: ${missing[0]} …`,
+    `Only its files tell dtypes and shapes, and ${count(missing.length, 'file')} of it must be put beside it: ${missing[0]}${missing.length > 1 ? ' …' : ''}`,
   ]
-  return `${paths.join(', ')}: ${grouped(names.length)} tensors\n\n${table(['tensors of', 'number'], rows)}\n${said.join('\n')}\n`
+  return `${paths.join(', ')}: ${count(names.length, 'tensor')}\n\n${table(['tensors of', 'number'], rows)}\n${said.join('\n')}\n`
 }

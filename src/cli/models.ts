@@ -26,8 +26,8 @@ export interface NamedModel {
 /** What a command says of the names it takes. */
 export const modelHelp = "a preset, the path of a config.json, or '-' for one on standard input"
 
-/** Far above any config; the index of the largest checkpoint has some ten megabytes. */
-const mostBytes = 1 << 26
+/** Above any config: those that name the format of every expert's matrices have some megabytes. */
+const mostBytes = 1 << 24
 
 /** The models of these names. Standard input can be read only once. */
 export async function namedModels(labels: readonly string[], io: Io, assume?: string): Promise<NamedModel[]> {

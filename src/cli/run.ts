@@ -8,6 +8,7 @@ import { exitCode, type Io } from './io.js'
 import { addPlace } from './place.js'
 import { addReplay } from './replay.js'
 import { addSimulate } from './simulate.js'
+import { visible } from './table.js'
 import { addTour } from './tour.js'
 
 const exitCodes = `
@@ -45,7 +46,7 @@ export async function run(argv: readonly string[], io: Io): Promise<number> {
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? exitCode.ok : exitCode.usage
     if (!(error instanceof InputError)) throw error
-    io.stderr(`moesim: ${error.message}\n`)
+    io.stderr(`moesim: ${visible(error.message)}\n`)
     return exitCode.failed
   }
 }

@@ -19,6 +19,12 @@ export function table(header: readonly string[], rows: readonly (readonly string
   return `${lines.join('\n')}\n`
 }
 
+/** A text without the signs that a terminal obeys: names come from files of anybody. */
+export const visible = (text: string): string => text.replace(/\p{Cc}/gu, '\ufffd')
+
+/** A name in few enough letters for a line. */
+export const clipped = (name: string): string => (name.length > 120 ? `${name.slice(0, 117)}...` : name)
+
 const widthOf = (text: string): number => [...text].length
 
 /** 31577940288 as 31,577,940,288: the same in every locale. */

@@ -85,11 +85,13 @@ function readIndex(path: string): CheckpointHeaders {
     index: {
       names: Object.keys(map),
       missing,
-      ...(Number.isSafeInteger(total_size) && { totalBytes: total_size as number }),
-      ...(Number.isSafeInteger(total_parameters) && { totalParameters: total_parameters as number }),
+      ...(isCount(total_size) && { totalBytes: total_size }),
+      ...(isCount(total_parameters) && { totalParameters: total_parameters }),
     },
   }
 }
+
+const isCount = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) >= 0
 
 /** The tensors of all files, which must be those that the index names. */
 function readAll(path: string, files: readonly string[], names: readonly string[]): TensorEntry[] {

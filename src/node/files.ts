@@ -1,11 +1,40 @@
-import { readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import {
+  closeSync,
+  openSync,
+  readFileSync,
+  readSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
 import { demand, InputError } from '../index.js'
 
 /** The bytes of a file. Throws an InputError that says why they cannot be had, or that they are more than `most`. */
 export function readBytes(path: string, most: number = Number.MAX_SAFE_INTEGER): Uint8Array {
-  demandSize(path, refusing(path, () => statSync(path)).size, most)
+  const told = refusing(path, () => statSync(path))
+  if (!told.isFile()) return readUntold(path, most)
+  demandSize(path, told.size, most)
   const { buffer, byteOffset, byteLength } = refusing(path, () => readFileSync(path))
   return new Uint8Array(buffer, byteOffset, byteLength) // a Buffer's slice would be a view, not a copy
+}
+
+/** The bytes of a pipe or a device, which does not tell its size and may have no end. */
+function readUntold(path: string, most: number): Uint8Array {
+  const file = refusing(path, () => openSync(path, 'r'))
+  try {
+    const chunks: Uint8Array[] = []
+    for (let size = 0; ; ) {
+      const chunk = new Uint8Array(1 << 16)
+      const had = refusing(path, () => readSync(file, chunk))
+      if (had === 0) return new Uint8Array(Buffer.concat(chunks))
+      size += had
+      demandSize(path, size, most)
+      chunks.push(chunk.subarray(0, had))
+    }
+  } finally {
+    closeSync(file)
+  }
 }
 
 /** All bytes of a stream, such as standard input. Throws an InputError as soon as they are more than `most`. */

@@ -1,4 +1,7 @@
+import { statSync } from 'node:fs'
+import { resolve } from 'node:path'
 import { InputError, type TensorEntry } from '../index.js'
+import { refusing } from './files.js'
 
 /** What is used of @huggingface/gguf, which only this file needs: whoever wants it installs it. */
 interface GgufPackage {
@@ -12,15 +15,17 @@ interface GgufPackage {
 const installed = (): Promise<GgufPackage> => import('@huggingface/gguf')
 
 /**
- * The tensors of a GGUF file, from its header. Throws an InputError where the package @huggingface/gguf is absent or cannot
- * read the file; `load` brings the package.
+ * The tensors of a GGUF file, from its header. Throws an InputError where there is no such file, or the package
+ * @huggingface/gguf is absent or cannot read it; `load` brings the package, which is given a path that it cannot take for
+ * an address to fetch from.
  */
 export async function readGguf(path: string, load: typeof installed = installed): Promise<TensorEntry[]> {
+  refusing(path, () => statSync(path))
   const { gguf, GGMLQuantizationType: names } = await load().catch(() => {
     const rule = 'gguf: the package @huggingface/gguf must be installed to read the header of a GGUF file'
     throw new InputError(rule, 'no such package', 'Run: npm install @huggingface/gguf')
   })
-  const { tensorInfos } = await gguf(path, { allowLocalFile: true }).catch((error: Error) => {
+  const { tensorInfos } = await gguf(resolve(path), { allowLocalFile: true }).catch((error: Error) => {
     throw new InputError(`gguf: the header of ${path} must be sound`, error.message, 'Download it again.')
   })
   return tensorInfos.map(({ name, dtype, shape }) => ({

@@ -67,11 +67,12 @@ test('as JSON it is what compareCheckpoint gives', async () => {
 test('several files are one checkpoint, and what is not known is named', async () => {
   const more = join(folder, 'more.safetensors')
   const tensor = { dtype: 'U8', shape: [3, 2], bytes: new Uint8Array(6) } as const
-  writeFileSync(more, writeSafetensors(new Map([['mystery', tensor]])))
+  const names = ['mystery', `\u001b[2J${'x'.repeat(1e5)}`]
+  writeFileSync(more, writeSafetensors(new Map(names.map((name) => [name, tensor]))))
   const { code, stdout } = await moesim(['count', 'tiny', '--checkpoint', model, '--checkpoint', more])
   expect(code).toBe(1)
-  expect(stdout).toContain(`${model}, ${more}: 819 tensors; `)
-  expect(stdout).toContain('\nTensors whose part is not known:\n  mystery\n')
+  expect(stdout).toContain(`${model}, ${more}: 820 tensors; `)
+  expect(stdout).toMatch(/\nTensors whose part is not known:\n {2}mystery\n {2}\ufffd\[2Jx{113}\.\.\.\n/)
 })
 
 test('an index without its files tells names and bytes', async () => {
@@ -82,7 +83,7 @@ test('an index without its files tells names and bytes', async () => {
   expect(stdout).toContain(`
 The config has 3,675,560 parameters.
 It states 7,351,120 bytes, 2.0000 a parameter of the config.
-Its files tell dtypes and shapes, and 2 of them are not beside it: model-00001-of-00002.safetensors …
+Only its files tell dtypes and shapes, and 2 files of it must be put beside it: model-00001-of-00002.safetensors …
 `)
   const json = JSON.parse((await moesim(['count', '--checkpoint', index, '--json'])).stdout) as object
   expect(json).toMatchObject({
@@ -113,6 +114,14 @@ test.each([
     'count: --checkpoint must stand with one model',
   ],
   [['count', '--checkpoint', 'none/model.safetensors'], '--checkpoint: a config.json must stand beside it'],
+  [
+    ['count', 'tiny', '--checkpoint', index, '--checkpoint', model],
+    '--checkpoint: an index must have its files to stand with others, got "model-00001-of-00002.safetensors"',
+  ],
+  [
+    ['count', 'tiny', '--checkpoint', model, '--checkpoint', model],
+    'countCheckpoint: a tensor must stand in one file, once',
+  ],
   [['count', 'tiny', '--checkpoint', 'none.safetensors'], 'file: it must exist'],
   [
     ['count', 'tiny', '--checkpoint', dataFile('config.json')],

@@ -188,6 +188,16 @@ describe('a config.json', () => {
     expect(stderr).toContain(`moesim: ${rule}, got "${name}". `)
   })
 
+  test('cannot make the terminal do anything', async () => {
+    const path = file('escape.json', JSON.stringify({ ...mixtral, model_type: 'new', 'gate\u001b[2J': 8 }))
+    expect((await moesim(['count', path])).stderr).toContain(': gate\ufffd[2J.\n')
+  })
+
+  test('of more than 16 MiB is refused unread', async () => {
+    const path = file('large.json', new Uint8Array((1 << 24) + 1))
+    expect((await moesim(['count', path])).stderr).toContain(`${path}: it must have at most 16777216 bytes`)
+  })
+
   test('on the hub is told from the preset that may be meant', async () => {
     const { stderr } = await moesim('count Qwen/Qwen3-30B-A3B')
     expect(stderr).toContain("Did you mean 'qwen3-30b-a3b'")

@@ -182,10 +182,13 @@ describe('a difference', () => {
       ['mtp', 'blocks for multi-token prediction that the config does not tell of'],
     ],
     [
-      [...own, entry('model.layers.2.self_attn.q_proj.weight', [8, 8])],
+      [...own, entry('model.layers.2.eh_proj.weight', [8, 16])],
       {},
       ['mtp', 'blocks for multi-token prediction that the config does not tell of'],
     ],
+    // A layer more than the config has is no such block, and further ones are not even taken for one.
+    [[...own, entry('model.layers.2.self_attn.q_proj.weight', [8, 8])], {}, ['mtp', undefined]],
+    [[...own, entry('model.layers.3.self_attn.q_proj.weight', [8, 8])], {}, ['unknown', undefined]],
     [
       [...own, entry('model.layers.0.self_attn.rotary_emb.inv_freq', [4], 'F32')],
       {},
@@ -204,7 +207,6 @@ describe('a difference', () => {
     [[...own, entry('model.layers.0.mystery.weight', [4])], {}, ['unknown', undefined]],
     [without(/k_proj/), {}, ['attention', undefined]],
     [without(/input_layernorm/), {}, ['norms', undefined]],
-    [[...own, ...own.slice(0, 1)], {}, ['embedding', undefined]],
   ])('is explained or left: %#', (tensors, fields, difference) => {
     expect(whyOf(tensors, fields)).toEqual([difference])
   })
@@ -317,6 +319,16 @@ describe('names of tensors, by the layers of a model', () => {
     ['gpt-oss-20b', 'blk.0.attn_sinks.weight', 'attention'],
     ['tiny', 'something.else', 'unknown'],
   ])('%s, %s: %s', (preset, name, part) => expect(tensorPart(name, presets[preset]!)).toBe(part))
+})
+
+test('a name that stands twice is refused', () => {
+  expect(() => countCheckpoint(mixtral, [...own, own[1]!])).toThrow(
+    'countCheckpoint: a tensor must stand in one file, once, got "lm_head.weight". Name every file once.',
+  )
+})
+
+test('the part of a long name is told at once', () => {
+  expect(tensorPart(`${'layers.1.'.repeat(1e5)}\n`, mixtral)).toBe('unknown')
 })
 
 test('shapes that are none are refused, however large', () => {

@@ -68,7 +68,7 @@ describe('an index', () => {
       tensors: [],
       index: { names: ['a', 'c'], missing: ['three.safetensors'], totalBytes: 20, totalParameters: 10 },
     })
-    const silent = index('silent.json', map, { total_size: '20' })
+    const silent = index('silent.json', map, { total_size: '20', total_parameters: -1 })
     expect((await readCheckpoint(silent)).index).toEqual({
       names: ['a', 'c'],
       missing: ['three.safetensors'],
@@ -118,11 +118,19 @@ describe('a GGUF file', () => {
     await expect(readCheckpoint(broken)).rejects.toThrow(InputError)
   })
 
+  test.each(['https://example.org/model.gguf', join(folder, 'none.gguf')])(
+    'that is not there is not fetched: %s',
+    async (path) => {
+      const fetch = async (): Promise<never> => expect.fail('asked for')
+      await expect(readGguf(path, fetch)).rejects.toThrow(`file: it must exist, got "${path}"`)
+    },
+  )
+
   test('asks for the package where it is not installed', async () => {
     const absent = async (): Promise<never> => {
       throw new Error('Cannot find package')
     }
-    await expect(readGguf('model.gguf', absent)).rejects.toThrow(
+    await expect(readGguf(file('any.gguf', ''), absent)).rejects.toThrow(
       'gguf: the package @huggingface/gguf must be installed to read the header of a GGUF file, got "no such package". Run: npm install @huggingface/gguf',
     )
   })

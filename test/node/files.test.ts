@@ -18,6 +18,8 @@ test('a file is read as bytes, whose slices are copies', () => {
 test('a file or a stream larger than asked for is refused before it is held', async () => {
   expect(readBytes(file, 3)).toHaveLength(3)
   expect(() => readBytes(file, 2)).toThrow(`${file}: it must have at most 2 bytes, got 3`)
+  expect(() => readBytes('/dev/zero', 1e6)).toThrow('/dev/zero: it must have at most 1000000 bytes, got ')
+  expect(readBytes('/dev/null', 3)).toHaveLength(0)
   let given = 0
   async function* endless(): AsyncGenerator<Uint8Array> {
     for (;;) yield Uint8Array.of(++given, 0)

@@ -25,12 +25,18 @@ export interface CheckpointComparison extends CheckpointCount {
  */
 export function compareCheckpoint(model: ModelConfig, tensors: Iterable<TensorEntry>): CheckpointComparison {
   const { parts, mtp } = countParameters(model)
-  const checkpoint = countCheckpoint(model, tensors)
+  const entries = [...tensors]
+  const checkpoint = countCheckpoint(model, entries)
   const told = new Map<string, number>(Object.entries(parts).map(([part, { total }]) => [part, total]))
   if (mtp > 0) told.set('mtp', mtp)
   const stored = Object.keys(checkpoint.parts)
   const names = [...new Set([...told.keys(), ...stored])].sort((a, b) => place(a) - place(b))
-  const compared = names.map((part) => comparedPart(part, told.get(part) ?? 0, checkpoint.parts[part] ?? 0))
+  const blocks = entries.some(({ name }) => ofBlocks.test(name))
+  const compared = names.map((part) => {
+    const [config, stored] = [told.get(part) ?? 0, checkpoint.parts[part] ?? 0]
+    const why = part === 'mtp' && stored > 0 && !blocks ? undefined : reason(part, config, stored)
+    return { part, config, checkpoint: stored, ...(why !== undefined && { why }) }
+  })
   const explained = compared.every(
     ({ config, checkpoint, why }) => config === checkpoint || why !== undefined,
   )
@@ -58,8 +64,10 @@ const reasons: Readonly<Record<string, { readonly more?: string; readonly none?:
 const beside = ['mtp', 'mtpCopies', 'scales', 'buffers', 'otherModalities', 'unknown']
 const place = (part: string): number => beside.indexOf(part)
 
-function comparedPart(part: string, config: number, checkpoint: number): ComparedPart {
+function reason(part: string, config: number, checkpoint: number): string | undefined {
   const { more, none } = Object.hasOwn(reasons, part) ? reasons[part] : {}
-  const why = config === 0 && checkpoint > 0 ? more : checkpoint === 0 && config > 0 ? none : undefined
-  return { part, config, checkpoint, ...(why !== undefined && { why }) }
+  return config === 0 && checkpoint > 0 ? more : checkpoint === 0 && config > 0 ? none : undefined
 }
+
+/** A layer after the last is a block for multi-token prediction if it joins a hidden state with an embedding. */
+const ofBlocks = /(?:^|\.)mtp[._]|eh_proj|nextn/

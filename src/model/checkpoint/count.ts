@@ -1,4 +1,4 @@
-import { demandWhole } from '../../errors.js'
+import { demand, demandWhole } from '../../errors.js'
 import type { ModelConfig } from '../config.js'
 import { tensorPart } from './tensor-part.js'
 
@@ -33,11 +33,16 @@ const mostNames = 10
  * what. Two values of four bits in a byte count as two: `F4`, the `_blocks` of MXFP4 (gpt-oss), and `U8` weights with
  * scales (NVFP4) or a map of values (bitsandbytes).
  *
- * Throws an InputError on a shape that is none, or 2^53 numbers or more.
+ * Throws an InputError on a shape that is none, a name that stands twice, or 2^53 numbers or more.
  */
 export function countCheckpoint(model: ModelConfig, tensors: Iterable<TensorEntry>): CheckpointCount {
   const entries = [...tensors]
-  const names = new Set(entries.map(({ name }) => name))
+  const names = new Set<string>()
+  for (const { name } of entries) {
+    const rule = 'countCheckpoint: a tensor must stand in one file, once'
+    demand(!names.has(name), rule, name, 'Name every file once.')
+    names.add(name)
+  }
   const dtypes: Record<string, number> = {}
   const parts: Record<string, number> = {}
   const [unknown, packed]: string[][] = [[], []]

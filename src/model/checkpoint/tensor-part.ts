@@ -10,12 +10,14 @@ export function tensorPart(name: string, model: ModelConfig): string {
   if (scales.test(name)) return 'scales'
   if (buffers.test(name)) return 'buffers'
   if (otherModalities.test(name)) return 'otherModalities'
-  const [, index, inside] = /(?:^|\.)(?:layers|layer|h|blocks|blk)\.(\d+)\.(.+)$/.exec(name) ?? []
+  const [, index, inside] = /(?:^|\.)(?:layers|layer|h|blocks|blk)\.(\d+)\.(.+)/s.exec(name) ?? []
   const tables = topPart(name)
-  if (/(?:^|\.)mtp(?:\.|_)/.test(name) || Number(index) >= model.pattern.length) {
+  const beyond = Number(index) - model.pattern.length // stored blocks follow the last layer, told or not
+  if (/(?:^|\.)mtp(?:\.|_)/.test(name) || (beyond >= 0 && beyond < Math.max(1, model.mtp?.length ?? 0))) {
     return tables === 'embedding' || tables === 'lmHead' ? 'mtpCopies' : 'mtp'
   }
-  return inside === undefined ? tables : layerPart(inside, model.layers[model.pattern[Number(index)]])
+  if (inside === undefined) return tables
+  return beyond >= 0 ? 'unknown' : layerPart(inside, model.layers[model.pattern[Number(index)]])
 }
 
 /** Quantized weights have them beside, under the name of the weight; hyper-connections have learned ones of their own. */
