@@ -1,5 +1,7 @@
 import type { Command } from 'commander'
 import {
+  demand,
+  type Hardware,
   hardware,
   type ModelMemory,
   memoryOf,
@@ -8,7 +10,7 @@ import {
   storageBytes,
 } from '../index.js'
 import { type CostFigures, type CostQuestion, costFigures } from './cost-figures.js'
-import { type Given, oneOf, whole } from './given.js'
+import { type Given, oneOf, real, whole } from './given.js'
 import { exitCode, type Io } from './io.js'
 import { readLoads } from './loads.js'
 import { defaultPreset, presetOf } from './preset.js'
@@ -27,6 +29,10 @@ export function addCost(program: Command, io: Io, done: (code: number) => void):
     .option('--cache <format>', 'of keys and values (default fp8)')
     .option('--context <tokens>', 'tokens that a sequence has on average (default 16384)')
     .option('--batch <B>', 'sequences of one device where several share the experts (default 64)')
+    .option(
+      '--latency-us <µs>',
+      'that every exchange between devices takes beside its bytes (default: of the hardware; 0 leaves it out)',
+    )
     .option('--loads <file>', 'measured loads, as for place, instead of fair routing')
     .option('--last <n>', 'of a report or training: steps whose loads are summed (default 20)')
     .option('--json', 'print the figures as JSON')
@@ -44,9 +50,9 @@ function cost(preset: string, given: Given, io: Io): number {
   const loads = typeof given.loads === 'string' ? readLoads('cost', given.loads, last) : undefined
   const question = {
     memory: memoryOf(model, { weights, keyValues }),
-    hardware: hardware[oneOf(given, 'hardware', 'h200', devices)],
+    hardware: deviceOf(given),
     contextTokens: size('context', 16384),
-    batchPerRank: size('batch', 64),
+    batchPerRank: whole(given, 'batch', 64, 1e6, 'Leave it out for its default.'),
     weights,
     activations: /^(mx)?fp8/.test(weights) ? weights : 'bf16',
     ...(loads && { loads: loads.layers.map(({ load }) => load) }),
@@ -66,6 +72,14 @@ function cost(preset: string, given: Given, io: Io): number {
       ].join('\n')
   io.stdout(`${text.trimEnd()}\n`)
   return exitCode.ok
+}
+
+function deviceOf(given: Given): Hardware {
+  const device = hardware[oneOf(given, 'hardware', 'h200', devices)]
+  const own = 1e6 * (device.latencySeconds as number)
+  const latencyUs = real(given, 'latencyUs', own, 'Leave it out for its default.')
+  demand(latencyUs >= 0, '--latency-us must be at least 0', latencyUs, 'Use 0 to leave it out.')
+  return latencyUs === own ? device : { ...device, latencySeconds: latencyUs / 1e6 }
 }
 
 /** 1580000 as 1.58 MB. */
@@ -98,7 +112,7 @@ function memoryTable({ memory, contextTokens }: CostQuestion, figures: CostFigur
 }
 
 function decodeTable({ decode }: CostFigures): string {
-  if (decode.length === 0) return 'One device does not hold the weights.\n'
+  if (decode.length === 0) return 'One device does not hold the weights and a sequence.\n'
   const rows = decode.map((row) => [
     grouped(row.batch),
     row.distinctExperts.toFixed(1),
@@ -110,7 +124,11 @@ function decodeTable({ decode }: CostFigures): string {
   return `One device, one step; prefill, kernels and scheduling are left out\n${table(header, rows)}`
 }
 
-function ranksTable({ batchPerRank }: CostQuestion, { ranks }: CostFigures, routing: string): string {
+function ranksTable(
+  { batchPerRank, hardware: { latencySeconds } }: CostQuestion,
+  { ranks }: CostFigures,
+  routing: string,
+): string {
   const rows = ranks.map((row) => [
     grouped(row.ranks),
     row.devicesPerToken.toFixed(2),
@@ -129,10 +147,12 @@ function ranksTable({ batchPerRank }: CostQuestion, { ranks }: CostFigures, rout
     'memory',
     'tokens/s at most',
   ]
-  return `Experts over devices, ${grouped(batchPerRank)} sequences each; bytes of a token, memory and speed of a device. ${routing}\n${table(header, rows)}`
+  const exchange = `An exchange takes ${Number((1e6 * (latencySeconds as number)).toPrecision(6))} µs and the time of its bytes.`
+  return `Experts over devices, ${grouped(batchPerRank)} sequences each; bytes of a token, memory and speed of a device. ${exchange} ${routing}\n${table(header, rows)}`
 }
 
 function frontTable({ front }: CostFigures): string {
+  if (front.length === 0) return 'No number of devices holds the weights and a sequence on each.\n'
   const rows = front.map((point) => [
     grouped(point.ranks),
     grouped(point.batchPerRank),

@@ -67,7 +67,17 @@ function place(path: string, given: Given, io: Io): number {
   const size = (name: string, fallback: number): number =>
     whole(given, name, fallback, most, 'Leave it out for its default.')
   const loads = readLoads('place', path, size('last', 20))
-  const numExperts = loads.layers[0].load.length
+  const [{ index: first, load }] = loads.layers
+  const numExperts = load.length
+  for (const { index, load } of loads.layers) {
+    const rule = `place: layer ${index} must have ${numExperts} experts, as layer ${first}`
+    demand(
+      load.length === numExperts,
+      rule,
+      load.length,
+      'Place layers of other sizes from a file of their own.',
+    )
+  }
   const cluster = {
     replicas: size('replicas', numExperts),
     ranks: size('ranks', 8),

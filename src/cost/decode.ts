@@ -1,7 +1,7 @@
 import { demand, demandNothingElse, demandWhole } from '../errors.js'
 import { type ModelMemory, sequenceBytes } from '../model/memory.js'
 import { expectedDistinctExperts } from './distinct-experts.js'
-import type { Hardware } from './hardware.js'
+import { demandHardware, type Hardware } from './hardware.js'
 
 /** Sequences that decode together, one token each, all at the same context (or their mean). */
 export interface DecodeBatch {
@@ -51,6 +51,7 @@ export function memoryThroughputBound(
   hardware: Pick<Hardware, 'memoryBytesPerSecond'>,
   decode: DecodeBatch,
 ): number {
+  demandHardware('memoryThroughputBound', hardware, 'memoryBytesPerSecond')
   return (decode.batch * hardware.memoryBytesPerSecond) / decodeBytes(model, decode).totalBytes
 }
 
@@ -61,11 +62,15 @@ export function throughputLimit(
   contextTokens: number,
 ): number {
   checkBatch('throughputLimit', { batch: 1, contextTokens })
+  demandHardware('throughputLimit', hardware, 'memoryBytesPerSecond')
   return hardware.memoryBytesPerSecond / (sequenceBytes(model, contextTokens) + model.stateBytes)
 }
 
 /** The tokens a second that computation allows at most: `flopsPerSecond` over two operations for each active weight. Left out: attention over the context. */
 export function computeThroughputBound(model: ModelMemory, flopsPerSecond: number): number {
+  const holds = flopsPerSecond > 0 && flopsPerSecond < Infinity
+  const rule = 'computeThroughputBound: flopsPerSecond must be a finite number above 0'
+  demand(holds, rule, flopsPerSecond, 'See flopsPerSecondIn.')
   return flopsPerSecond / (2 * activeParametersOf(model))
 }
 
@@ -92,6 +97,7 @@ export function largestBatch(
 ): number {
   demandNothingElse('largestBatch: the options', rest)
   checkBatch('largestBatch', { batch: 1, contextTokens })
+  demandHardware('largestBatch', hardware, 'memoryBytes')
   const holds = usableShare > 0 && usableShare <= 1
   demand(holds, 'largestBatch: usableShare must be above 0, and 1 at most', usableShare, 'Use 0.9.')
   const room = usableShare * hardware.memoryBytes - model.weightBytes

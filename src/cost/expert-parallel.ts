@@ -4,7 +4,7 @@ import { type ModelMemory, sequenceBytes } from '../model/memory.js'
 import type { StorageFormat } from '../model/storage.js'
 import { activeParametersOf } from './decode.js'
 import { expectedDistinctExperts } from './distinct-experts.js'
-import { flopsPerSecondIn, type Hardware } from './hardware.js'
+import { demandHardware, flopsPerSecondIn, type Hardware } from './hardware.js'
 import { expectedStraggler } from './straggler.js'
 import { expectedBytesPerToken } from './traffic.js'
 
@@ -31,18 +31,23 @@ export interface ExpertParallelPoint {
   readonly memoryBytesPerRank: number
   readonly memorySeconds: number
   readonly computeSeconds: number
+  /** α of the hardware for the dispatch and the combine of each layer; 0 on one rank. */
+  readonly latencySeconds: number
+  /** That, and the time of the bytes: one exchange after another. */
   readonly communicationSeconds: number
-  /** The longest of the three: a step takes at least so long, were they to overlap without a gap. */
+  /** The longest of memory, computation and communication: a step takes at least so long, were they to overlap without a gap. */
   readonly stepSeconds: number
-  /** Upper bounds. */
+  /** Upper bounds, for exchanges of that latency. */
   readonly tokensPerSecondPerRank: number
   readonly tokensPerSecondPerSequence: number
 }
 
 /**
  * What a decode step over R ranks takes at least. Experts' work counts with the straggler factor, reading of weights and
- * traffic without. A vector travels for each rank that a token needs, over the network too. Left out: latency of the steps of an all-to-all, memory for activations, attention over the context as
- * computation, and that copies of experts may live on several ranks.
+ * traffic without. A vector travels for each rank that a token needs, over the network too; each exchange begins with the
+ * latency of the hardware, the same near and far and for any number of ranks, as measured ones nearly are: set it to 0 for
+ * what no library could beat. Left out: contention and packing of messages, memory for activations, attention over the
+ * context as computation, and that copies of experts may live on several ranks.
  * Throws an InputError where the experts of a layer do not divide by the ranks.
  */
 export function expertParallelDecode(setup: ExpertParallelDecode): ExpertParallelPoint {
@@ -53,9 +58,16 @@ export function expertParallelDecode(setup: ExpertParallelDecode): ExpertParalle
   demandWhole(`${who}: ranks`, ranks, 1, 1 << 20, 'It is the number of devices.')
   demandWhole(`${who}: batchPerRank`, batchPerRank, 1, 1e9, 'It is the sequences of one device.')
   demandWhole(`${who}: contextTokens`, contextTokens, 0, 1e9, 'It is the tokens that a sequence has so far.')
+  const ports = [
+    'memoryBytesPerSecond',
+    'ranksPerNode',
+    'linkBytesPerSecond',
+    'networkBytesPerSecond',
+  ] as const
+  demandHardware(who, hardware, ...ports)
   const tokens = ranks * batchPerRank
   const node = Math.min(hardware.ranksPerNode, ranks)
-  const read = { stored: 0, bytes: 0, nearBytes: 0, farBytes: 0, waiting: 0 }
+  const read = { layers: 0, stored: 0, bytes: 0, nearBytes: 0, farBytes: 0, waiting: 0 }
   for (const { layers, numExperts, topK, expertBytes, expertParameters, width } of model.experts) {
     demandMultiple(
       `${who}: the experts of a layer`,
@@ -64,6 +76,7 @@ export function expertParallelDecode(setup: ExpertParallelDecode): ExpertParalle
       ranks,
       'Each rank holds equally many.',
     )
+    read.layers += layers
     read.stored += (layers * numExperts * expertBytes) / ranks
     read.bytes += (layers * expertBytes * expectedDistinctExperts({ numExperts, topK, tokens })) / ranks
     const sizes = { numExperts, topK, groups: ranks, width, dispatch, combine }
@@ -79,10 +92,12 @@ export function expertParallelDecode(setup: ExpertParallelDecode): ExpertParalle
   const memorySeconds = moved / hardware.memoryBytesPerSecond
   const flops = 2 * batchPerRank * (activeParametersOf(model) + read.waiting)
   const computeSeconds = flops / flopsPerSecondIn(hardware, activations)
-  const communicationSeconds = Math.max(
+  const latencySeconds = ranks > 1 ? 2 * read.layers * (hardware.latencySeconds ?? 0) : 0
+  const transferSeconds = Math.max(
     read.nearBytes / hardware.linkBytesPerSecond,
     read.farBytes / hardware.networkBytesPerSecond,
   )
+  const communicationSeconds = latencySeconds + transferSeconds
   const stepSeconds = Math.max(memorySeconds, computeSeconds, communicationSeconds)
   const unspread = model.experts.reduce(
     (sum, { layers, numExperts, expertBytes }) => sum + layers * numExperts * expertBytes,
@@ -94,6 +109,7 @@ export function expertParallelDecode(setup: ExpertParallelDecode): ExpertParalle
     memoryBytesPerRank: model.weightBytes - unspread + read.stored + batchPerRank * perSequence,
     memorySeconds,
     computeSeconds,
+    latencySeconds,
     communicationSeconds,
     stepSeconds,
     tokensPerSecondPerRank: batchPerRank / stepSeconds,

@@ -1,8 +1,10 @@
+import { demand } from '../errors.js'
 import {
   type ExpertParallelDecode,
   type ExpertParallelPoint,
   expertParallelDecode,
 } from './expert-parallel.js'
+import { demandHardware } from './hardware.js'
 
 export interface Sweep extends Omit<ExpertParallelDecode, 'ranks' | 'batchPerRank'> {
   /** Sizes of expert parallelism to try. */
@@ -13,13 +15,19 @@ export interface Sweep extends Omit<ExpertParallelDecode, 'ranks' | 'batchPerRan
   readonly usableShare?: number
 }
 
-/** Every size with every batch, those left out that no memory holds. See `expertParallelDecode` for what a point leaves out. */
+/**
+ * Every size with every batch, those left out that no memory holds. See `expertParallelDecode` for what a point leaves out:
+ * larger sizes read fewer weights on each rank and send more, beyond a node over the network, after its latency.
+ */
 export function sweepExpertParallel({
   ranks,
   batches,
   usableShare = 0.9,
   ...setup
 }: Sweep): ExpertParallelPoint[] {
+  demandHardware('sweepExpertParallel', setup.hardware, 'memoryBytes')
+  const holds = usableShare > 0 && usableShare <= 1
+  demand(holds, 'sweepExpertParallel: usableShare must be above 0, and 1 at most', usableShare, 'Use 0.9.')
   const most = usableShare * setup.hardware.memoryBytes
   return ranks
     .flatMap((size) =>

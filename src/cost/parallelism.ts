@@ -3,7 +3,7 @@ import { type ModelConfig, type Sublayer, sublayersOf } from '../model/config.js
 import { demandMultiple } from '../model/demands.js'
 import { holdingsOf } from '../model/holdings.js'
 import { countParameters } from '../model/parameters.js'
-import { type StorageFormat, storageBytes } from '../model/storage.js'
+import { bytesIn, type StorageFormat } from '../model/storage.js'
 import { expectedBytesPerToken } from './traffic.js'
 
 /**
@@ -113,7 +113,8 @@ export function stageTraffic(
   demandWhole('stageTraffic: tokens', tokens, 0, 1e12, 'It is the tokens of one replica in a micro-batch.')
   const { tensor, context, pipeline, expert } = layout
   const onRank = tokens / context
-  const vectorBytes = model.hiddenSize * storageBytes[format]
+  const numberBytes = bytesIn('stageTraffic', format)
+  const vectorBytes = model.hiddenSize * numberBytes
   return patternsOf(model, pipeline).map((stage, index) => {
     const sublayers = sublayersOf(model, stage)
     const sum = (bytes: (sublayer: Sublayer) => number): number =>
@@ -125,7 +126,7 @@ export function stageTraffic(
         const { caches = [] } = holdingsOf(one)
         const heads = 'numKeyValueHeads' in one ? one.numKeyValueHeads : 1
         const numbers = caches.reduce((all, { numbersPerToken }) => all + numbersPerToken, 0)
-        return ((context - 1) * onRank * numbers * storageBytes[format]) / Math.min(tensor, heads)
+        return ((context - 1) * onRank * numbers * numberBytes) / Math.min(tensor, heads)
       }),
       expertBytes: sum((one) => {
         if (one.kind !== 'moe') return 0

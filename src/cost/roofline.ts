@@ -1,5 +1,6 @@
-import { type StorageFormat, storageBytes } from '../model/storage.js'
-import { flopsPerSecondIn, type Hardware } from './hardware.js'
+import { demand } from '../errors.js'
+import { bytesIn, type StorageFormat } from '../model/storage.js'
+import { demandHardware, flopsPerSecondIn, type Hardware } from './hardware.js'
 
 /** The matrices of one expert: two of width · expertWidth, or three where it is gated. */
 export interface ExpertShape {
@@ -37,9 +38,18 @@ export function expertGemms(
     GemmFormats & { readonly assignments: number; readonly experts: number; readonly hardware: Hardware },
 ): Roofline {
   const { assignments, experts, hardware, weights, activations } = work
+  const who = 'expertGemms'
+  demandHardware(who, hardware, 'memoryBytesPerSecond')
+  for (const [name, count] of Object.entries({ assignments, experts }))
+    demand(
+      count >= 0 && count < Infinity,
+      `${who}: ${name} must be a number of at least 0`,
+      count,
+      'It may be a mean.',
+    )
   const flops = 2 * sizeOf(work) * assignments
-  const weightBytes = experts * sizeOf(work) * storageBytes[weights]
-  const activationBytes = assignments * vectorsOf(work) * storageBytes[activations]
+  const weightBytes = experts * sizeOf(work) * bytesIn(who, weights)
+  const activationBytes = assignments * vectorsOf(work) * bytesIn(who, activations)
   const computeSeconds = flops / flopsPerSecondIn(hardware, activations)
   const memorySeconds = (weightBytes + activationBytes) / hardware.memoryBytesPerSecond
   const seconds = Math.max(computeSeconds, memorySeconds)
@@ -51,14 +61,17 @@ export function expertGemms(
  * flops / bandwidth · bytes of a weight / 2, of weights alone. The same in fp8 and bf16, whose rates are as their bytes.
  */
 export function computeBoundTokens(hardware: Hardware, { weights, activations }: GemmFormats): number {
-  return (balanceOf(hardware, activations) * storageBytes[weights]) / 2
+  demandHardware('computeBoundTokens', hardware, 'memoryBytesPerSecond')
+  return (balanceOf(hardware, activations) * bytesIn('computeBoundTokens', weights)) / 2
 }
 
 /** The same with the traffic of activations; Infinity where that alone takes longer than the multiplication. */
 export function computeBoundTokensOf(hardware: Hardware, expert: ExpertShape & GemmFormats): number {
+  const who = 'computeBoundTokensOf'
+  demandHardware(who, hardware, 'memoryBytesPerSecond')
   const perToken = (2 * sizeOf(expert)) / balanceOf(hardware, expert.activations)
-  const spare = perToken - vectorsOf(expert) * storageBytes[expert.activations]
-  return spare > 0 ? (sizeOf(expert) * storageBytes[expert.weights]) / spare : Infinity
+  const spare = perToken - vectorsOf(expert) * bytesIn(who, expert.activations)
+  return spare > 0 ? (sizeOf(expert) * bytesIn(who, expert.weights)) / spare : Infinity
 }
 
 /** Operations that pass while one byte is read: the ridge of the roofline. */

@@ -1,5 +1,5 @@
 import { demand, demandWhole } from '../errors.js'
-import { type StorageFormat, storageBytes } from '../model/storage.js'
+import { bytesIn, type StorageFormat } from '../model/storage.js'
 import type { Routing } from '../router/routing.js'
 import { expectedGroupsTouched, type GroupedExperts } from './groups-touched.js'
 
@@ -75,8 +75,10 @@ export interface Traffic {
 export function trafficOf(vectors: Int32Array, { width, dispatch, combine }: TokenVector): Traffic {
   const ranks = Math.sqrt(vectors.length)
   const back = vectors.map((_, i) => vectors[(i % ranks) * ranks + Math.floor(i / ranks)])
-  const inBytes = (counts: Int32Array, format: StorageFormat): Float64Array =>
-    Float64Array.from(counts, (count) => count * width * storageBytes[format])
+  const inBytes = (counts: Int32Array, format: StorageFormat): Float64Array => {
+    const vectorBytes = width * bytesIn('trafficOf', format)
+    return Float64Array.from(counts, (count) => count * vectorBytes)
+  }
   return { dispatchBytes: inBytes(vectors, dispatch), combineBytes: inBytes(back, combine) }
 }
 
@@ -90,7 +92,7 @@ export function crossing(matrix: Int32Array | Float64Array): number {
 
 /** Bytes of one token in one layer, both ways, with a vector for each of its K experts; local ones counted too. */
 export function allToAllBytesPerToken({ topK, ...vector }: TokenVector & { readonly topK: number }): number {
-  return topK * bytesBothWays(vector)
+  return topK * bytesBothWays('allToAllBytesPerToken', vector)
 }
 
 /**
@@ -98,11 +100,11 @@ export function allToAllBytesPerToken({ topK, ...vector }: TokenVector & { reado
  * (`groups`), without the one where it is already. See `expectedGroupsTouched`, also for node-limited routing.
  */
 export function expectedBytesPerToken(sizes: GroupedExperts & TokenVector): number {
-  return expectedGroupsTouched(sizes) * (1 - 1 / sizes.groups) * bytesBothWays(sizes)
+  return expectedGroupsTouched(sizes) * (1 - 1 / sizes.groups) * bytesBothWays('expectedBytesPerToken', sizes)
 }
 
-const bytesBothWays = ({ width, dispatch, combine }: TokenVector): number =>
-  width * (storageBytes[dispatch] + storageBytes[combine])
+const bytesBothWays = (who: string, { width, dispatch, combine }: TokenVector): number =>
+  width * (bytesIn(who, dispatch) + bytesIn(who, combine))
 
 function checkMap(
   who: string,

@@ -1,9 +1,9 @@
-import { demand, demandNothingElse } from '../errors.js'
+import { demandNothingElse } from '../errors.js'
 import { type ModelConfig, type Sublayer, sublayersOf } from './config.js'
 import { holdingsOf, type Kept, type RoutedExperts } from './holdings.js'
 import { kindOf } from './kinds/kinds.js'
 import { countParameters } from './parameters.js'
-import { type StorageFormat, storageBytes } from './storage.js'
+import { bytesIn, type StorageFormat } from './storage.js'
 
 /** Keys and values of the context: each token adds `bytesPerToken`, up to the last `window` tokens where there is one. */
 export interface Cache {
@@ -89,9 +89,10 @@ export function memoryOf(model: ModelConfig, formats: MemoryFormats = {}): Model
     experts: alike(pieces, model.hiddenSize),
     caches: cachesOf(
       held.flatMap(({ caches = [] }) => caches),
-      bytesIn(keyValues),
+      bytesIn('memoryOf', keyValues),
     ),
-    stateBytes: total('state') * bytesIn(state) + total('convState') * bytesIn(convState),
+    stateBytes:
+      total('state') * bytesIn('memoryOf', state) + total('convState') * bytesIn('memoryOf', convState),
   }
 }
 
@@ -116,14 +117,14 @@ function piecesOf(model: ModelConfig, policy: WeightPolicy): Piece[] {
     )
     return parts.map(([part, { total: parameters }]) => {
       rest[part] -= parameters
-      const bytesPerParameter = bytesIn(policy(part, { sublayers, index }))
+      const bytesPerParameter = bytesIn('memoryOf', policy(part, { sublayers, index }))
       return { part, parameters, bytesPerParameter, ...(part === experts?.part && { experts }) }
     })
   })
   const others = Object.entries(rest).map(([part, parameters]) => ({
     part,
     parameters,
-    bytesPerParameter: bytesIn(policy(part)),
+    bytesPerParameter: bytesIn('memoryOf', policy(part)),
   }))
   return [...own, ...others]
 }
@@ -166,10 +167,4 @@ export function sequenceBytes({ caches, stateBytes }: ModelMemory, contextTokens
     (sum, { bytesPerToken, window = contextTokens }) => sum + bytesPerToken * Math.min(contextTokens, window),
     stateBytes,
   )
-}
-
-function bytesIn(format: StorageFormat): number {
-  const rule = `memoryOf: a format must be one of ${Object.keys(storageBytes).join(', ')}`
-  demand(Object.hasOwn(storageBytes, format), rule, format, 'Choose one of these.')
-  return storageBytes[format]
 }

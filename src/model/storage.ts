@@ -1,3 +1,5 @@
+import { demand } from '../errors.js'
+
 /** How a number is stored. The block formats hold one scale for each block of numbers. */
 export type StorageFormat = 'fp32' | 'bf16' | 'fp16' | 'fp8' | 'fp8-block128' | 'mxfp8' | 'mxfp4' | 'nvfp4'
 
@@ -14,4 +16,11 @@ export const storageBytes: Readonly<Record<StorageFormat, number>> = {
   mxfp4: 0.53125,
   /** One byte of scale for 16 numbers. */
   nvfp4: 0.5625,
+}
+
+/** Bytes of a number in a format. Refuses what is none; `who` asks. */
+export function bytesIn(who: string, format: StorageFormat): number {
+  const rule = `${who}: a format must be one of ${Object.keys(storageBytes).join(', ')}`
+  demand(Object.hasOwn(storageBytes, format), rule, format, 'Choose one of these.')
+  return storageBytes[format]
 }

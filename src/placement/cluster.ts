@@ -1,7 +1,8 @@
 import { demand, demandNothingElse, demandWhole } from '../errors.js'
 import type { Cluster } from './protocol.js'
 
-const most = 1 << 20
+// What a policy tries grows with slots times ranks: so many are placed in seconds, and no published model has as many.
+const most = 1 << 16
 
 /** A cluster with all its sizes, which fit each other and the E experts of the load. */
 export type ResolvedCluster = Required<Cluster>

@@ -42,16 +42,19 @@ export function readLoadCsv(text: string): LayerLoad[] {
 }
 
 function complete(layer: number, own: Map<number, number>): Float64Array {
+  let last = 0
+  for (const expert of own.keys()) last = Math.max(last, expert)
+  const rule = `readLoadCsv: layer ${layer} must name every expert from 0 to ${last}`
   return Float64Array.from({ length: own.size }, (_, e) => {
     const load = own.get(e)
-    const what = `readLoadCsv: layer ${layer} must name every expert from 0 to ${Math.max(...own.keys())}`
-    demand(load !== undefined, what, `none for ${e}`, 'An expert without a token has load 0.')
+    demand(load !== undefined, rule, `none for ${e}`, 'An expert without a token has load 0.')
     return load
   })
 }
 
 function whole(name: string, text: string): number {
-  demand(/^\d{1,9}$/.test(text), `readLoadCsv: ${name} must be a whole number`, text, 'Count from 0.')
+  const holds = /^\d{1,9}$/.test(text)
+  demand(holds, `readLoadCsv: ${name} must be a whole number below 1e9`, text, 'Count from 0.')
   return Number(text)
 }
 

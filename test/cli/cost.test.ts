@@ -79,7 +79,7 @@ describe('moesim cost', () => {
 
   test('a model that one device does not hold is told so, and the devices that would', async () => {
     const { stdout } = await moesim('cost deepseek-v3 --hardware h800')
-    expect(stdout).toContain('\nOne device does not hold the weights.\n')
+    expect(stdout).toContain('\nOne device does not hold the weights and a sequence.\n')
     const rows = rowsUnder(stdout, 'Experts over devices')
     expect(rows[0].at(-1)).toBe('too large')
     expect(rows.at(-1)?.at(-1)).not.toBe('too large')
@@ -94,6 +94,23 @@ describe('moesim cost', () => {
       expect(tokensPerSecondPerRank).toBeGreaterThan(0)
       expect(straggler).toBeGreaterThanOrEqual(1)
     }
+  })
+
+  test('exchanges take the latency of the hardware, or another', async () => {
+    const fastest = ({ ranks }: { ranks: { ranks: number; tokensPerSecondPerRank: number }[] }): number =>
+      ranks.reduce((a, b) => (b.tokensPerSecondPerRank > a.tokensPerSecondPerRank ? b : a)).ranks
+    expect((await moesim('cost')).stdout).toContain('An exchange takes 40 µs and the time of its bytes.')
+    const figures = await json('')
+    expect([figures.hardware.latencySeconds, fastest(figures)]).toEqual([40e-6, 16])
+    const bytesAlone = await json('--latency-us 0')
+    expect([bytesAlone.hardware.latencySeconds, fastest(bytesAlone)]).toEqual([0, 128])
+  })
+
+  test('a context that fits nowhere is told so', async () => {
+    const { code, stdout } = await moesim('cost --context 1000000000 --batch 1000000')
+    expect(code).toBe(0)
+    expect(stdout).toContain('\nOne device does not hold the weights and a sequence.\n')
+    expect(stdout).toMatch(/\nNo number of devices holds the weights and a sequence on each\.\n$/)
   })
 
   test('measured loads stand in for fair routing, experts side by side', async () => {
@@ -128,7 +145,10 @@ describe('moesim cost', () => {
     ['--hardware h300', '--hardware must be one of h100, h200, h800, b200, gb200, got "h300"'],
     ['--weights fp9', '--weights must be one of fp32, bf16'],
     ['--context 0', '--context must be a whole number from 1'],
-    ['--batch x', '--batch must be a whole number from 1'],
+    ['--batch x', '--batch must be a whole number from 1 to 1000000, got "x"'],
+    ['--batch 1e9', '--batch must be a whole number from 1 to 1000000, got "1e9"'],
+    ['--latency-us -1', '--latency-us must be at least 0, got -1'],
+    ['--latency-us soon', '--latency-us must be a finite number, got "soon"'],
     ['nanotron', 'preset: it must be a known one'],
   ])('%s is refused', async (words, rule) => {
     const { code, stdout, stderr } = await moesim(`cost ${words}`)

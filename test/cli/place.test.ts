@@ -107,6 +107,7 @@ Of the loads it was placed by: on other tokens, expect more.
 
   test.each([
     [['--ranks', '3'], 'placeExperts: ranks must divide replicas = 8, got 3'],
+    [['--replicas', '65544'], 'placeExperts: replicas must be a whole number from 8 to 65536, got 65544'],
     [['--ranks', '0'], '--ranks must be a whole number from 1'],
     [['--replicas', '7'], 'placeExperts: replicas must be a whole number from 8'],
     [['--nodes', '2'], '--nodes must divide --groups, which is 1, got 2. Nodes hold whole groups'],
@@ -128,6 +129,11 @@ Of the loads it was placed by: on other tokens, expect more.
       'changes.jsonl',
       '{"numExperts":1,"load":[1]}\n{"numExperts":1,"load":[1,2]}\n',
       'every load must hold 1 counts',
+    ],
+    [
+      'ragged.csv',
+      'layer,expert,load\n0,0,1\n0,1,2\n3,0,1\n',
+      'place: layer 3 must have 2 experts, as layer 0',
     ],
     ['strange.safetensors', '\0\0\0\0\0\0\0\0', 'safetensors'],
   ])('a file such as %s is refused', async (name, text, message) => {

@@ -86,7 +86,7 @@ describe('decoding over ranks', () => {
         memoryThroughputBound(nano, h200, { batch: batchPerRank, ...at16K }),
         6,
       )
-      expect(point.communicationSeconds).toBe(0)
+      expect([point.latencySeconds, point.communicationSeconds]).toEqual([0, 0])
       expect(point.memoryBytesPerRank).toBe(nano.weightBytes + batchPerRank * (49082368 + 3072 * 16384))
     }
   })
@@ -101,13 +101,18 @@ describe('decoding over ranks', () => {
     expect(eight.memorySeconds).toBeCloseTo(moved / 4.8e12, 12)
   })
 
-  test('within a node all traffic is on the link; beyond it, most is on the network', () => {
+  test('within a node all traffic is on the link; beyond it, most is on the network; each exchange has its latency', () => {
     const node = expertParallelDecode({ ...setup, ranks: 8, batchPerRank: 64 })
     const perToken = 4.4711218768779 * 0.875 * 3 * 2688
-    expect(node.communicationSeconds).toBeCloseTo((23 * 64 * perToken) / 450e9, 12)
+    expect(node.latencySeconds).toBeCloseTo(2 * 23 * 40e-6, 15)
+    expect(node.communicationSeconds).toBeCloseTo(2 * 23 * 40e-6 + (23 * 64 * perToken) / 450e9, 12)
     const two = expertParallelDecode({ ...setup, ranks: 16, batchPerRank: 64 })
     const far = 5.224167219066146 * (15 / 16) * (8 / 15) * 3 * 2688
-    expect(two.communicationSeconds).toBeCloseTo((23 * 64 * far) / 50e9, 12)
+    expect(two.communicationSeconds).toBeCloseTo(2 * 23 * 40e-6 + (23 * 64 * far) / 50e9, 12)
+    const { latencySeconds: _, ...unhurried } = h200
+    const bytes = expertParallelDecode({ ...setup, hardware: unhurried, ranks: 16, batchPerRank: 64 })
+    expect(bytes.latencySeconds).toBe(0)
+    expect(bytes.communicationSeconds).toBeCloseTo((23 * 64 * far) / 50e9, 12)
   })
 
   test('the slowest rank counts where computation does, as expected or as counted', () => {
@@ -154,6 +159,27 @@ describe('decoding over ranks', () => {
       )
       expect(beaten).toBe(true)
     }
+  })
+
+  test('with the latency of exchanges the largest size is not always the fastest: few devices are for much memory', () => {
+    const sizes = { ranks: [1, 2, 4, 8, 16, 32, 64, 128], batches: [8, 64, 512] }
+    const fastest = (latencySeconds: number, batch: number): number => {
+      const points = sweepExpertParallel({ ...setup, ...sizes, hardware: { ...h200, latencySeconds } })
+      const own = points.filter(({ batchPerRank }) => batchPerRank === batch)
+      const speed = (point: (typeof own)[number]): number => point.tokensPerSecondPerRank
+      return own.reduce((best, point) => (speed(point) > speed(best) ? point : best)).ranks
+    }
+    expect([8, 64, 512].map((batch) => fastest(0, batch))).toEqual([128, 128, 128])
+    expect([8, 64, 512].map((batch) => fastest(40e-6, batch))).toEqual([4, 16, 128])
+    const front = paretoFront(sweepExpertParallel({ ...setup, ...sizes }), throughputAndMemory)
+    expect(new Set(front.map(({ ranks }) => ranks))).toEqual(new Set([8, 16, 32, 64, 128]))
+  })
+
+  test('a share of memory that is none is refused', () => {
+    for (const usableShare of [0, 1.1, Number.NaN])
+      expect(() => sweepExpertParallel({ ...setup, ranks: [1], batches: [1], usableShare })).toThrow(
+        'sweepExpertParallel: usableShare must be above 0, and 1 at most',
+      )
   })
 
   test('of equal points all stay', () => {

@@ -1,20 +1,29 @@
 import fc from 'fast-check'
 import {
+  allToAllSeconds,
   computeBoundTokens,
   computeBoundTokensOf,
+  computeThroughputBound,
   contiguousRanks,
   expertGemms,
+  expertParallelDecode,
   flopsPerSecondIn,
   type Hardware,
   hardware,
+  largestBatch,
+  memoryThroughputBound,
   moeLayerCost,
   noOverlap,
   sentAssignments,
   sharedExpertOverlap,
+  storageBytes,
+  sweepExpertParallel,
+  throughputLimit,
   twoBatchOverlap,
 } from 'moesim'
 import { describe, expect, test } from 'vitest'
 import { routingOf } from '../capacity/routings.js'
+import { nano as model } from './models.js'
 
 const { h200, h100, gb200, b200 } = hardware
 const nano = { width: 2688, expertWidth: 1856, gated: false, weights: 'fp8', activations: 'fp8' } as const
@@ -45,18 +54,110 @@ describe('hardware', () => {
     )
   })
 
+  const own: Hardware = {
+    name: 'my card',
+    memoryBytes: 24e9,
+    memoryBytesPerSecond: 1e12,
+    flopsPerSecond: { bf16: 100e12, fp8: 200e12 },
+    ranksPerNode: 1,
+    linkBytesPerSecond: 32e9,
+    networkBytesPerSecond: 3e9,
+    sources: ['its sheet'],
+  }
+
   test('a record of your own is ten lines of data', () => {
-    const own: Hardware = {
-      name: 'my card',
-      memoryBytes: 24e9,
-      memoryBytesPerSecond: 1e12,
-      flopsPerSecond: { bf16: 100e12, fp8: 200e12 },
-      ranksPerNode: 1,
-      linkBytesPerSecond: 32e9,
-      networkBytesPerSecond: 3e9,
-      sources: ['its sheet'],
-    }
     expect(computeBoundTokens(own, { weights: 'bf16', activations: 'bf16' })).toBe(100)
+  })
+
+  // 128 tokens of 7168 in blocks of fp8 for 8 experts each; of those on other nodes' ranks the network takes 50 GB/s.
+  test.each([
+    [16, 118],
+    [32, 155],
+    [64, 173],
+    [128, 192],
+    [256, 194],
+  ])('DeepEP’s published latency over %d ranks, %d µs, is its bytes and 40 to 51 µs', (ranks, us) => {
+    const bytes = 128 * 8 * 7168 * storageBytes['fp8-block128'] * ((ranks - 8) / ranks)
+    const left = us - (1e6 * bytes) / hardware.h800.networkBytesPerSecond
+    expect(left).toBeGreaterThan(1e6 * (hardware.h800.latencySeconds as number))
+    expect(left).toBeLessThan(51)
+  })
+
+  const formats = { weights: 'fp8', activations: 'fp8', dispatch: 'fp8', combine: 'bf16' } as const
+  const { weights: _, ...exchanged } = formats
+  const at = { model, contextTokens: 16, ...exchanged }
+  const tokens = routingOf(4, [[0, 3]])
+  const map = { ranks: 2, expertRank: contiguousRanks(4, 2), tokenRank: contiguousRanks(1, 2) }
+  const users: Record<string, (hardware: Hardware) => unknown> = {
+    allToAllSeconds: (hardware) => allToAllSeconds({ bytes: new Float64Array(4), hardware }),
+    expertGemms: (hardware) => expertGemms({ ...nano, hardware, assignments: 1, experts: 1 }),
+    moeLayerCost: (hardware) => moeLayerCost(tokens, { ...nano, ...formats, map, hardware }),
+    computeBoundTokens: (hardware) => computeBoundTokens(hardware, formats),
+    computeBoundTokensOf: (hardware) => computeBoundTokensOf(hardware, nano),
+    memoryThroughputBound: (hardware) =>
+      memoryThroughputBound(model, hardware, { batch: 1, contextTokens: 16 }),
+    throughputLimit: (hardware) => throughputLimit(model, hardware, 16),
+    largestBatch: (hardware) => largestBatch(model, hardware, { contextTokens: 16 }),
+    expertParallelDecode: (hardware) => expertParallelDecode({ ...at, hardware, ranks: 2, batchPerRank: 1 }),
+    sweepExpertParallel: (hardware) => sweepExpertParallel({ ...at, hardware, ranks: [2], batches: [1] }),
+  }
+  const rates = ['memoryBytesPerSecond', 'linkBytesPerSecond', 'networkBytesPerSecond'] as const
+  const uses: Record<string, readonly (keyof Hardware)[]> = {
+    allToAllSeconds: ['linkBytesPerSecond', 'networkBytesPerSecond'],
+    moeLayerCost: rates,
+    expertParallelDecode: rates,
+    largestBatch: ['memoryBytes'],
+    sweepExpertParallel: ['memoryBytes'],
+  }
+
+  test.each(Object.entries(users))(
+    '%s refuses a record with sizes or rates that no device has',
+    (who, use) => {
+      expect(() => use(own)).not.toThrow()
+      for (const field of uses[who] ?? ['memoryBytesPerSecond'])
+        for (const value of [0, -1, Number.NaN, Infinity, '3e12', undefined])
+          expect(() => use({ ...own, [field]: value })).toThrow(
+            `${who}: ${field} of the hardware must be a finite number above 0`,
+          )
+      for (const latencySeconds of [-1, Number.NaN, Infinity])
+        expect(() => use({ ...own, latencySeconds })).toThrow(
+          `${who}: latencySeconds of the hardware must be a finite number of at least 0`,
+        )
+      const strange = { ...own, latencyMicroseconds: 3 }
+      expect(() => use(strange)).toThrow(
+        `${who}: the hardware must have only the fields of its kind, got "latencyMicroseconds"`,
+      )
+    },
+  )
+
+  test.each(['allToAllSeconds', 'moeLayerCost', 'expertParallelDecode'])('%s wants whole nodes', (who) => {
+    for (const ranksPerNode of [0, 1.5, Number.NaN])
+      expect(() => users[who]({ ...own, ranksPerNode })).toThrow(
+        `${who}: ranksPerNode of the hardware must be`,
+      )
+  })
+
+  test('a rate that is none is refused where it is used', () => {
+    const strange = { ...own, flopsPerSecond: { bf16: 1e12, fp8: Number.NaN } }
+    expect(flopsPerSecondIn(strange, 'bf16')).toBe(1e12)
+    expect(() => flopsPerSecondIn(strange, 'fp8')).toThrow(
+      'flopsPerSecondIn: the rate of my card in fp8 must be a finite number above 0, got NaN',
+    )
+    expect(() => computeThroughputBound(model, 0)).toThrow('flopsPerSecond must be a finite number above 0')
+  })
+
+  test('work that is none, and formats that are none, are refused', () => {
+    const work = { ...nano, hardware: own, assignments: 1, experts: 1 }
+    expect(() => expertGemms({ ...work, assignments: Number.NaN })).toThrow(
+      'expertGemms: assignments must be',
+    )
+    expect(() => expertGemms({ ...work, experts: -1 })).toThrow('expertGemms: experts must be')
+    expect(() => expertGemms({ ...work, weights: 'fp9' as 'fp8' })).toThrow(
+      'expertGemms: a format must be one of fp32, bf16',
+    )
+    expect(() => moeLayerCost(tokens, { ...nano, ...formats, map, hardware: own, denseSeconds: -1 })).toThrow(
+      'moeLayerCost: denseSeconds must be a number of at least 0',
+    )
   })
 })
 
@@ -135,15 +236,15 @@ describe('a layer', () => {
 
   test('sends what is asked for, and back', () => {
     const once = moeLayerCost(routing, setup).seconds
-    expect(once.dispatchSeconds).toBe((2 * 2688) / 450e9)
-    expect(once.combineSeconds).toBe(2 * once.dispatchSeconds)
+    expect(once.dispatchSeconds).toBeCloseTo(40e-6 + (2 * 2688) / 450e9, 15)
+    expect(once.combineSeconds).toBeCloseTo(40e-6 + (4 * 2688) / 450e9, 15)
     const slow = moeLayerCost(routing, {
       ...setup,
       sent: sentAssignments,
       latencySeconds: 1e-6,
       steps: 3,
     }).seconds
-    expect(slow.dispatchSeconds).toBeCloseTo(3e-6 + once.dispatchSeconds, 15)
+    expect(slow.dispatchSeconds).toBeCloseTo(3e-6 + (2 * 2688) / 450e9, 15)
   })
 
   test('shared experts run on the tokens of each rank', () => {

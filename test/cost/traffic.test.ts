@@ -153,10 +153,14 @@ describe('the time of an all-to-all', () => {
     expect(allToAllSeconds({ bytes: Float64Array.of(5), hardware, latencySeconds: 1 })).toBe(0)
   })
 
-  test('adds the latency of R − 1 steps, or of as many as given', () => {
+  test('adds the latency of one step, or of as many as given; that of the hardware unless given', () => {
     const bytes = matrix([[0, 1, 100]])
-    expect(allToAllSeconds({ bytes, hardware, latencySeconds: 2 })).toBe(7)
-    expect(allToAllSeconds({ bytes, hardware, latencySeconds: 2, steps: 1 })).toBe(3)
+    expect(allToAllSeconds({ bytes, hardware })).toBe(1)
+    expect(allToAllSeconds({ bytes, hardware, latencySeconds: 2 })).toBe(3)
+    expect(allToAllSeconds({ bytes, hardware, latencySeconds: 2, steps: 3 })).toBe(7)
+    const slow = { ...hardware, latencySeconds: 5 }
+    expect(allToAllSeconds({ bytes, hardware: slow })).toBe(6)
+    expect(allToAllSeconds({ bytes, hardware: slow, latencySeconds: 0 })).toBe(1)
   })
 
   test('is refused of what is no matrix, latency or number of steps', () => {

@@ -66,14 +66,22 @@ describe('readLoadCsv', () => {
     expect(readLoadCsv('expert,load\n0,5\n1,6\n')).toEqual([{ index: 0, load: Float64Array.of(5, 6) }])
   })
 
+  test('reads as many experts as there are rows, and refuses one beyond them', () => {
+    const rows = Array.from({ length: 200000 }, (_, e) => `${e},1`).join('\n')
+    expect(readLoadCsv(`expert,load\n${rows}\n`)[0].load).toHaveLength(200000)
+    expect(() => readLoadCsv(`expert,load\n${rows}\n200001,1\n`)).toThrow(
+      'layer 0 must name every expert from 0 to 200001, got "none for 200000"',
+    )
+  })
+
   test.each([
     ['expert\n0\n', 'the columns must be expert and load, and layer if there are several, got "expert"'],
     ['expert,load,step\n0,1,2\n', 'the columns must be expert and load'],
     ['expert,load\n', 'there must be a row for each expert, got 0'],
     ['expert,load\n0,1\n0,2\n', 'layer 0 must name each expert once, got 0'],
     ['expert,load\n0,1\n2,2\n', 'layer 0 must name every expert from 0 to 2, got "none for 1"'],
-    ['expert,load\n-1,1\n', 'expert must be a whole number, got "-1"'],
-    ['layer,expert,load\n1.5,0,1\n', 'layer must be a whole number, got "1.5"'],
+    ['expert,load\n-1,1\n', 'expert must be a whole number below 1e9, got "-1". Count from 0.'],
+    ['layer,expert,load\n1.5,0,1\n', 'layer must be a whole number below 1e9, got "1.5"'],
     ['expert,load\n0,\n', 'load must be a finite number of at least 0, got ""'],
     ['expert,load\n0,-1\n', 'load must be a finite number of at least 0, got "-1"'],
     ['expert,load\n0,1e999\n', 'load must be a finite number of at least 0, got "1e999"'],
