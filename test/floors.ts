@@ -20,7 +20,6 @@ const floors = [...ground, ...core.split(' '), ...edges]
 /** Who may use which package; 'core' stands for everything that is not an edge. */
 const packages: Record<string, string[]> = {
   seedrandom: ['random'],
-  valibot: ['core', 'node', 'cli'],
   commander: ['cli'],
   '@huggingface/gguf': ['node'],
   '@observablehq/plot': ['plot'],

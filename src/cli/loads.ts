@@ -1,5 +1,4 @@
-import * as v from 'valibot'
-import { InputError, type LayerLoad, layersOf, loadOf, readLoadCsv, sumLoads } from '../index.js'
+import { demand, type LayerLoad, layersOf, loadOf, readLoadCsv, sumLoads } from '../index.js'
 import { readBytes } from '../node/files.js'
 import { readRecorded } from './recorded.js'
 import { count } from './table.js'
@@ -45,8 +44,18 @@ function recordedLoads(command: string, bytes: Uint8Array, last: number): GivenL
   return steppedLoads(summed, numExperts, layerIndices)
 }
 
-const tokens = v.pipe(v.number(), v.safeInteger(), v.minValue(0), v.maxValue(2 ** 31 - 1))
-const Report = v.object({ numExperts: v.number(), load: v.array(tokens) })
+/** What is used of a line of `simulate --out`. */
+interface Report {
+  readonly numExperts: number
+  readonly load: readonly number[]
+}
+
+function isReport(json: unknown): json is Report {
+  const { numExperts, load } = (json ?? {}) as Partial<Report>
+  const isLoad = (tokens: unknown): boolean =>
+    Number.isSafeInteger(tokens) && (tokens as number) >= 0 && (tokens as number) < 2 ** 31
+  return typeof numExperts === 'number' && Array.isArray(load) && load.every(isLoad)
+}
 
 function reportedLoads(command: string, path: string, bytes: Uint8Array, last: number): GivenLoads {
   const lines: Uint8Array[] = [] // not one text: a report may be longer than a string can be
@@ -59,11 +68,10 @@ function reportedLoads(command: string, path: string, bytes: Uint8Array, last: n
   const first = Math.max(0, lines.length - last)
   const reports = lines.slice(first).map((line, i) => {
     const text = new TextDecoder().decode(line)
-    const report = v.safeParse(Report, jsonOf(text))
-    const remedy = 'Give a file of moesim simulate --out.'
-    if (!report.success)
-      throw new InputError(`${command}: line ${first + i + 1} of ${path} must be a report`, text, remedy)
-    return report.output
+    const report = jsonOf(text)
+    const rule = `${command}: line ${first + i + 1} of ${path} must be a report`
+    demand(isReport(report), rule, text, 'Give a file of moesim simulate --out.')
+    return report
   })
   const { numExperts } = reports[0]
   const loads = reports.map(({ load }) => Int32Array.from(load))

@@ -1,7 +1,6 @@
 import { resolve } from 'node:path'
 import { setImmediate } from 'node:timers/promises'
 import type { Command } from 'commander'
-import * as v from 'valibot'
 import { demand, reportToJson, type Snapshot } from '../index.js'
 import { quoted } from '../node/files.js'
 import { progress } from '../node/progress.js'
@@ -114,11 +113,23 @@ function begin(asked: Given): Run {
   return { given, plan, watch: follow(plan), ...recording }
 }
 
-const Saved = v.object({
-  version: v.literal(1),
-  given: v.record(v.string(), v.union([v.string(), v.boolean()])),
-  snapshot: v.looseObject({ step: v.pipe(v.number(), v.safeInteger(), v.minValue(0)) }),
-})
+interface Saved {
+  readonly version: 1
+  readonly given: Given
+  readonly snapshot: Snapshot
+}
+
+/** What a snapshot holds besides is checked where it is used. */
+function isSaved(json: unknown): json is Saved {
+  const { version, given, snapshot } = (json ?? {}) as Partial<Saved>
+  const { step = -1 } = snapshot ?? {}
+  return version === 1 && isGiven(given) && Number.isSafeInteger(step) && step >= 0
+}
+
+const isGiven = (given: unknown): given is Given =>
+  typeof given === 'object' &&
+  given !== null &&
+  Object.values(given).every((value) => typeof value === 'string' || typeof value === 'boolean')
 
 function goOn(asked: Given, path: string): Run {
   const other = Object.keys(asked).find((name) => name !== 'resume')
@@ -126,9 +137,9 @@ function goOn(asked: Given, path: string): Run {
   demand(other === undefined, 'simulate: --resume stands alone', other && flag(other), remedy)
   const saved = savedState(path)
   const broken = 'It was changed since it was saved: start anew.'
-  demand(v.is(Saved, saved), 'resume: it must be a snapshot of moesim simulate', snapshotPath(path), broken)
+  demand(isSaved(saved), 'resume: it must be a snapshot of moesim simulate', snapshotPath(path), broken)
   const given = { ...saved.given, out: path }
-  const from = saved.snapshot as unknown as Snapshot
+  const from = saved.snapshot
   const plan = planSimulation(given)
   const watch = follow(plan)
   const recording = resumeRecording(path, from.step, (line, step) => {

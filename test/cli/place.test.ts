@@ -124,6 +124,9 @@ Of the loads it was placed by: on other tokens, expect more.
     ['json.jsonl', '{"a":1}\n', 'place: line 1 of '],
     ['torn.jsonl', '{"numExperts":2,"load":[1,2]}\n{"numEx', 'place: line 2 of '],
     ['parts.jsonl', '{"numExperts":2,"load":[1.5,2]}\n', 'must be a report'],
+    ['null.jsonl', '{"numExperts":2,"load":[1,2]}\nnull\n', 'place: line 2 of '],
+    ['less.jsonl', '{"numExperts":2,"load":[-1,2]}\n', 'must be a report'],
+    ['more.jsonl', '{"numExperts":2,"load":[2147483648,2]}\n', 'must be a report'],
     ['rows.jsonl', '{"numExperts":2,"load":[1,2,3]}\n', 'load must be [L, E]'],
     [
       'changes.jsonl',

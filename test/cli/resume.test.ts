@@ -145,7 +145,20 @@ test('a complete run cannot be resumed', async () => {
 const good = path('good.jsonl')
 test.each([
   ['is no JSON', '{', undefined, 'resume: the snapshot must hold JSON'],
-  ['is of something else', '{"version":2}', undefined, 'resume: it must be a snapshot of moesim simulate'],
+  ...[
+    'null',
+    '{"version":2,"given":{},"snapshot":{"step":1}}',
+    '{"version":1,"given":null,"snapshot":{"step":1}}',
+    '{"version":1,"given":{"steps":4},"snapshot":{"step":1}}',
+    '{"version":1,"given":{}}',
+    '{"version":1,"given":{},"snapshot":{"step":-1}}',
+    '{"version":1,"given":{},"snapshot":{"step":"1"}}',
+  ].map((snapshot): [string, string, undefined, string] => [
+    `is ${snapshot}`,
+    snapshot,
+    undefined,
+    'resume: it must be a snapshot of moesim simulate',
+  ]),
   [
     'has lost its lines',
     undefined,
