@@ -1,4 +1,5 @@
 // moesim/tf: the layer that learns, on tfjs.
+export { type AdamWOptions, adamW } from './adamw.js'
 export { MoELayer } from './layer.js'
 export { type MoETfLayer, moeLayer } from './layers.js'
 export { tensorLoss } from './losses.js'

@@ -15,7 +15,7 @@ function node(code: string): string {
 }
 
 test('moesim/tf has these names, and no other', () => {
-  expect(Object.keys(moesimTf).sort()).toEqual(['MoELayer', 'moeLayer', 'tensorLoss'])
+  expect(Object.keys(moesimTf).sort()).toEqual(['MoELayer', 'adamW', 'moeLayer', 'tensorLoss'])
 })
 
 test('nothing is printed on stdout: tfjs greets on stderr', () => {
