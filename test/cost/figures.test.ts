@@ -7,6 +7,13 @@ test.each(figures)('$what: $printed', ({ printed, ours, differs }) => {
   else expect(ours()).not.toBe(printed)
 })
 
-test('the table of figures in test/README.md is what figuresTable gives', () => {
+test.each(figures.filter(({ simulated }) => simulated !== undefined))(
+  '$what: simulated within 3 standard errors',
+  ({ simulated }) => {
+    for (const errors of simulated?.() ?? []) expect(Math.abs(errors)).toBeLessThan(3)
+  },
+)
+
+test('the table of figures in test/README.md is what figuresTable gives: npm run figures writes it', () => {
   expect(readFileSync(new URL('../README.md', import.meta.url), 'utf8')).toContain(`\n${figuresTable()}\n`)
 })
