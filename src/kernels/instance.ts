@@ -13,6 +13,24 @@ interface Exports {
     inputs: number,
     panels: number,
   ): void
+  readonly scratchBytes: WebAssembly.Global
+  plan(
+    numExperts: number,
+    topK: number,
+    scoreKind: number,
+    normalize: number,
+    scale: number,
+    epsilon: number,
+    numGroups: number,
+    topGroups: number,
+    groupScoreTop: number,
+    bias: number,
+    thresholds: number,
+    scratch: number,
+    load: number,
+  ): void
+  cut(lowest: number, largest: number, main: number, low: number, high: number): void
+  route(rows: number, tokens: number, experts: number, weights: number, kths: number, tops: number): number
 }
 
 /** The SIMD kernels and a memory of their own. */

@@ -1,5 +1,5 @@
+import { selectBest } from '../kernels/select-best.js'
 import { kthLargest } from './kth-largest.js'
-import { selectBest } from './top-k.js'
 
 /**
  * What an expert's key must exceed to be chosen by each token: the (K + 1)-th largest float32(score + bias) of its row,

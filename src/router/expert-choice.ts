@@ -1,9 +1,9 @@
 import { demandWhole } from '../errors.js'
+import { selectBest } from '../kernels/select-best.js'
 import { logitsOf } from './logits.js'
 import type { Router } from './protocol.js'
 import type { RoutingSizes } from './routing.js'
 import { maskScores, refuseUnordered, softmaxRows } from './score.js'
-import { selectBest } from './top-k.js'
 import { routeAllOpen } from './variable.js'
 
 export interface ExpertChoiceOptions {

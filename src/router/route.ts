@@ -1,9 +1,10 @@
 import { demand } from '../errors.js'
+import { type Routed, routeRows } from '../kernels/route.js'
 import { checkBias } from './check-bias.js'
-import { type RouterConfig, resolveRouter } from './config.js'
+import { type ResolvedRouter, type RouterConfig, resolveRouter } from './config.js'
 import { type Roundings, roundEach } from './rounding.js'
 import type { Routing, ScoredRouting } from './routing.js'
-import { maskScores, scoreLogits } from './score.js'
+import { maskScores, refuseUnordered, scoreLogits } from './score.js'
 import { selectExperts } from './select.js'
 import { weighExperts } from './weigh.js'
 
@@ -15,8 +16,9 @@ import { weighExperts } from './weigh.js'
  * 'afterTopK', where scores are logits and have no fixed range (Megatron-LM refuses it too).
  */
 export function route(logits: Float32Array, router: RouterConfig, bias?: Float32Array): Routing {
-  const { scores: _, ...routing } = routeScored(logits, router, bias)
-  return routing
+  const resolved = resolveRouter(router)
+  checkInputs(logits, resolved, bias)
+  return routeResolved(logits, resolved, bias)
 }
 
 /** The same, with the scores that the selection was made from; `roundings` rounds what each station hands on. */
@@ -27,26 +29,51 @@ export function routeScored(
   roundings: Roundings = {},
 ): ScoredRouting {
   const resolved = resolveRouter(router)
+  checkInputs(logits, resolved, bias)
+  const given = roundEach(logits, roundings.logits)
+  const scores = roundEach(scoreLogits(given, resolved), roundings.scores)
+  const told = maskScores(scores, given)
+  if (Object.values(roundings).every((rounding) => rounding === undefined)) {
+    return { ...routeResolved(given, resolved, bias, told), scores: told }
+  }
   const { numExperts, topK } = resolved
+  const experts = selectExperts(scores, given, resolved, bias, roundings.keys)
+  const weights = roundEach(weighExperts(experts, scores, resolved), roundings.weights)
+  const tokens = logits.length / numExperts
+  return { tokens, topK, numExperts, experts, weights, dropped: 0, scores: told }
+}
+
+function checkInputs(logits: Float32Array, router: ResolvedRouter, bias: Float32Array | undefined): void {
+  const { numExperts, softmaxOrder } = router
   demand(
     logits instanceof Float32Array && logits.length % numExperts === 0,
     `route: logits must be a Float32Array of tokens × ${numExperts} values`,
     logits,
     'Lay them out row by row, one row of numExperts logits a token.',
   )
-  if (bias !== undefined) {
-    checkBias('route', bias, numExperts)
-    demand(
-      resolved.softmaxOrder !== 'afterTopK',
-      "route: a router with softmaxOrder 'afterTopK' selects on logits and takes no bias",
-      bias,
-      "Leave the bias out, use biasedLogitRouter, or sigmoid, sqrtsoftplus or softmaxOrder 'beforeTopK'.",
-    )
-  }
-  const given = roundEach(logits, roundings.logits)
-  const scores = roundEach(scoreLogits(given, resolved), roundings.scores)
-  const experts = selectExperts(scores, given, resolved, bias, roundings.keys)
-  const weights = roundEach(weighExperts(experts, scores, resolved), roundings.weights)
-  const tokens = logits.length / numExperts
-  return { tokens, topK, numExperts, experts, weights, dropped: 0, scores: maskScores(scores, given) }
+  if (bias === undefined) return
+  checkBias('route', bias, numExperts)
+  demand(
+    softmaxOrder !== 'afterTopK',
+    "route: a router with softmaxOrder 'afterTopK' selects on logits and takes no bias",
+    bias,
+    "Leave the bias out, use biasedLogitRouter, or sigmoid, sqrtsoftplus or softmaxOrder 'beforeTopK'.",
+  )
+}
+
+/** Scores only what it must, save for a softmax before top-k, whose scores hang together: they may be `known`. */
+function routeResolved(
+  logits: Float32Array,
+  router: ResolvedRouter,
+  bias: Float32Array = new Float32Array(router.numExperts),
+  known?: Float32Array,
+): Routing {
+  const { numExperts, topK, scoreFunction, softmaxOrder } = router
+  const before = scoreFunction === 'softmax' && softmaxOrder === 'beforeTopK'
+  const rows = before ? (known ?? maskScores(scoreLogits(logits, router), logits)) : logits
+  const scoring = scoreFunction !== 'softmax' ? scoreFunction : before ? 'given' : 'afterTopK'
+  const routed = routeRows(rows, { ...router, scoring }, bias)
+  if (routed === undefined) refuseUnordered(logits, numExperts, 'route')
+  const { experts, weights } = routed as Routed
+  return { tokens: logits.length / numExperts, topK, numExperts, experts, weights, dropped: 0 }
 }

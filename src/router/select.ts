@@ -1,6 +1,7 @@
+import { groupMask } from '../kernels/group-mask.js'
+import { selectBest } from '../kernels/select-best.js'
 import type { ResolvedRouter } from './config.js'
 import { type Rounding, roundInPlace } from './rounding.js'
-import { selectBest } from './top-k.js'
 
 /**
  * The K experts of each token, [T, K]: those with the best selection keys, best first, ties to the lower index.
@@ -23,7 +24,8 @@ export function selectExperts(
   const experts = new Int32Array(tokens * topK)
   const keys = new Float32Array(numExperts)
   const bestKeys = new Float32Array(topK)
-  const maskLesserGroups = topGroups < numGroups ? groupMask(router, roundKey) : undefined
+  const roundGroups = roundKey && ((sums: Float32Array) => roundInPlace(sums, roundKey))
+  const maskLesserGroups = topGroups < numGroups ? groupMask(router, roundGroups) : undefined
   for (let token = 0; token < tokens; token++) {
     const row = token * numExperts
     for (let e = 0; e < numExperts; e++) {
@@ -37,28 +39,4 @@ export function selectExperts(
     selectBest(keys, 0, numExperts, bestKeys, experts, token * topK)
   }
   return experts
-}
-
-/** A function that sets the keys of every expert outside the best `topGroups` groups to −∞. */
-function groupMask(
-  { numExperts, numGroups, topGroups, groupScoreTop }: ResolvedRouter,
-  roundKey: Rounding | undefined,
-) {
-  const size = numExperts / numGroups
-  const groupScores = new Float32Array(numGroups)
-  const best = new Int32Array(groupScoreTop)
-  const bestKeys = new Float32Array(groupScoreTop)
-  const kept = new Int32Array(topGroups)
-  const keptScores = new Float32Array(topGroups)
-  return (keys: Float32Array): void => {
-    for (let group = 0; group < numGroups; group++) {
-      selectBest(keys, group * size, (group + 1) * size, bestKeys, best, 0)
-      groupScores[group] = bestKeys.reduce((sum, key) => Math.fround(sum + key))
-    }
-    if (roundKey !== undefined) roundInPlace(groupScores, roundKey)
-    selectBest(groupScores, 0, numGroups, keptScores, kept, 0)
-    for (let group = 0; group < numGroups; group++) {
-      if (!kept.includes(group)) keys.fill(Number.NEGATIVE_INFINITY, group * size, (group + 1) * size)
-    }
-  }
 }

@@ -1,10 +1,10 @@
 import { gumbel } from '../distributions.js'
 import { demand, demandNothingElse, demandWhole } from '../errors.js'
+import { selectBest } from '../kernels/select-best.js'
 import type { Draws } from '../random.js'
 import { logitsOf } from './logits.js'
 import type { Router } from './protocol.js'
 import { refuseUnordered, softmaxRows } from './score.js'
-import { selectBest } from './top-k.js'
 
 export interface SparseMixerOptions {
   readonly numExperts: number

@@ -1,4 +1,4 @@
-import { exp } from '../math.js'
+import { weighRow } from '../kernels/weigh-row.js'
 import type { ResolvedRouter } from './config.js'
 
 /**
@@ -13,39 +13,17 @@ export function weighExperts(
   scores: Float32Array,
   router: ResolvedRouter,
 ): Float32Array {
-  const { numExperts, topK, normalize, scale, epsilon, softmaxOrder } = router
+  const { numExperts, topK } = router
   const weights = new Float32Array(experts.length)
-  const selected = new Float64Array(topK) // 0 at empty slots
+  const selected = new Float64Array(topK)
+  const how = { ...router, softmax: router.softmaxOrder === 'afterTopK' }
   for (let first = 0; first < experts.length; first += topK) {
     const row = (first / topK) * numExperts
     for (let slot = 0; slot < topK; slot++) {
       const expert = experts[first + slot]
-      selected[slot] = expert < 0 ? 0 : scores[row + expert]
+      selected[slot] = expert < 0 ? Number.NEGATIVE_INFINITY : scores[row + expert]
     }
-    let divisor = 1
-    if (softmaxOrder === 'afterTopK') divisor = toPowers(selected, experts, first)
-    else if (normalize) {
-      divisor = 0
-      for (let slot = 0; slot < topK; slot++) divisor += selected[slot]
-      divisor += epsilon
-    }
-    for (let slot = 0; slot < topK; slot++) {
-      if (selected[slot] > 0) weights[first + slot] = (selected[slot] / divisor) * scale
-    }
+    weighRow(selected, how, weights, first)
   }
   return weights
-}
-
-/** Turns selected logits into the powers of their softmax, in place, and returns the sum; the experts stand from `first` on. */
-function toPowers(selected: Float64Array, experts: Int32Array, first: number): number {
-  let largest = Number.NEGATIVE_INFINITY
-  selected.forEach((logit, slot) => {
-    if (experts[first + slot] >= 0 && logit > largest) largest = logit
-  })
-  let sum = 0
-  selected.forEach((logit, slot) => {
-    selected[slot] = experts[first + slot] < 0 ? 0 : exp(logit - largest)
-    sum += selected[slot]
-  })
-  return sum
 }

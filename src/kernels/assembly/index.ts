@@ -1,2 +1,3 @@
 // AssemblyScript: what the SIMD kernels export. Built by `npm run kernels` into ../wasm.ts.
 export { linear, pack } from './linear'
+export { cut, plan, route, scratchBytes } from './route'

@@ -1,0 +1,494 @@
+import { exp, sigmoid, sqrtSoftplus } from './elementary'
+
+// score → select → weigh in one go, for blocks of 32 tokens, each stage a short loop over the whole block:
+//   mask      a bit for each expert whose logit is not below its threshold
+//   compact   these candidates of all tokens, one after another
+//   score     the candidates only
+//   rank      four tokens at a time, one a lane, their best K through registers that keep the larger
+//   emit      experts, weights, load
+// A token whose K-th best key may lie below the threshold, or that has too many candidates, goes the whole way instead.
+
+// What to do, set by `plan` and `cut`.
+let width: i32 = 0
+let slots: i32 = 0
+let kind: i32 = 0
+let divide: i32 = 0
+let factor: f64 = 1
+let extra: f64 = 0
+let groups: i32 = 1
+let keptGroups: i32 = 1
+let groupTop: i32 = 1
+let biases: usize = 0
+let thresholds: usize = 0
+let scratch: usize = 0
+let loads: usize = 0
+/** Candidates a token may have on the fast way, a power of two, and the bits that hold a candidate's place. */
+let places: i32 = 32
+let placeBits: i32 = 5
+/** A key's rank is its order as a whole number, less `base`, without its last `drop` bits. */
+let base: i32 = 0
+let drop: i32 = 0
+/** Tokens of the block that go the whole way. */
+let slow: i32 = 0
+
+const block: i32 = 32
+/** Places in a list: the candidates of a block, or one whole row. */
+const listBytes: usize = 4 * (32 * 64 + 64)
+// The scratch area: offsets in bytes.
+const atExperts: usize = 0
+const atLogits: usize = listBytes
+const atBiases: usize = 2 * listBytes
+const atScores: usize = 3 * listBytes
+const atKeys: usize = 4 * listBytes // float32
+const atRanks: usize = 5 * listBytes
+const atMasks: usize = 6 * listBytes // 32 tokens × 16 words
+const atStarts: usize = atMasks + 4096
+const atLevels: usize = atStarts + 256
+const atSlow: usize = atLevels + 128
+const atCuts: usize = atSlow + 128
+const atRows: usize = atCuts + 64 // places × 4 lanes
+const atSorted: usize = atRows + 16 * 72
+const atSelected: usize = atSorted + 16 * 48
+const atBest: usize = atSelected + 8 * 40 // groups, up to 1024 of them
+export const scratchBytes: usize = atBest + 4 * 1024 * 3
+
+export function plan(
+  numExperts: i32,
+  topK: i32,
+  scoreKind: i32,
+  normalize: i32,
+  scale: f64,
+  epsilon: f64,
+  numGroups: i32,
+  topGroups: i32,
+  groupScoreTop: i32,
+  biasAt: usize,
+  thresholdsAt: usize,
+  scratchAt: usize,
+  loadAt: usize,
+): void {
+  width = numExperts
+  slots = topK
+  kind = scoreKind
+  divide = normalize
+  factor = scale
+  extra = epsilon
+  groups = numGroups
+  keptGroups = topGroups
+  groupTop = groupScoreTop
+  biases = biasAt
+  thresholds = thresholdsAt
+  scratch = scratchAt
+  loads = loadAt
+  placeBits = topK > 8 ? 6 : 5
+  places = 1 << placeBits
+  memory.fill(scratchAt, 0, scratchBytes)
+}
+
+/** Sets the keys that the three rows of thresholds stand for, as ordered whole numbers. */
+export function cut(lowest: i32, largest: i32, main: i32, low: i32, high: i32): void {
+  base = lowest
+  drop = 0
+  while (<u32>(largest - lowest) >> drop >= <u32>(0x7fffffff >> placeBits)) drop++
+  store<i32>(scratch, rankOf(main), atCuts)
+  store<i32>(scratch, rankOf(low), atCuts + 4)
+  store<i32>(scratch, rankOf(high), atCuts + 8)
+}
+
+/** The least rank that only keys of at least `order` have. */
+function rankOf(order: i32): i32 {
+  const rank = (<u32>(order - base) + ((<u32>1) << drop) - 1) >> drop
+  return (<i32>min(rank, <u32>(0x7fffffff >> placeBits))) << placeBits
+}
+
+/** Bits of the experts in a row whose logit is above the threshold, or NaN. */
+function mask(row: usize, threshold: usize, out: usize): void {
+  const end = row + ((<usize>width) << 2)
+  while (row < end) {
+    const a = f32x4.le(v128.load(row), v128.load(threshold))
+    const b = f32x4.le(v128.load(row, 16), v128.load(threshold, 16))
+    const c = f32x4.le(v128.load(row, 32), v128.load(threshold, 32))
+    const d = f32x4.le(v128.load(row, 48), v128.load(threshold, 48))
+    const below = i8x16.narrow_i16x8_s(i16x8.narrow_i32x4_s(a, b), i16x8.narrow_i32x4_s(c, d))
+    store<u16>(out, ~i8x16.bitmask(below))
+    row += 64
+    threshold += 64
+    out += 2
+  }
+  const odd = width & 15
+  if (odd) {
+    const last: i32 = load<u16>(out - 2)
+    store<u16>(out - 2, <u16>(last & ((1 << odd) - 1)))
+  }
+}
+
+function count(masks: usize, words: i32): i32 {
+  let n: i64 = 0
+  for (let w = 0; w < words; w++) n += popcnt(load<i64>(masks + ((<usize>w) << 3)))
+  return <i32>n
+}
+
+/** Lists the candidates of the tokens; gives where the list ends. */
+function compact(rows: usize, tokens: i32): usize {
+  const words = (width + 63) >> 6
+  const rowBytes = (<usize>width) << 2
+  const thresholdBytes = ((<usize>width + 15) & ~15) << 2
+  let masks = scratch + atMasks
+  let at = scratch
+  for (let t = 0; t < tokens; t++) {
+    let n = count(masks, words)
+    let level = 0
+    if (n < slots || n > places) {
+      level = n < slots ? 1 : 2
+      mask(rows, thresholds + <usize>level * thresholdBytes, masks)
+      n = count(masks, words)
+      if (n < slots || n > places) {
+        later(t)
+        n = 0
+      }
+    }
+    const info = scratch + ((<usize>t) << 2)
+    store<i32>(info, <i32>(at - scratch), atStarts)
+    store<i32>(info, load<i32>(scratch + ((<usize>level) << 2), atCuts), atLevels)
+    if (n > 0) {
+      let row = rows
+      let bias = biases
+      let first = 0
+      for (let w = 0; w < words; w++) {
+        let bits = load<i64>(masks + ((<usize>w) << 3))
+        const end = at + ((<usize>popcnt(bits)) << 2)
+        while (at < end) {
+          at = put(at, row, bias, first, bits)
+          bits &= bits - 1
+          at = put(at, row, bias, first, bits)
+          bits &= bits - 1
+          at = put(at, row, bias, first, bits)
+          bits &= bits - 1
+          at = put(at, row, bias, first, bits)
+          bits &= bits - 1
+        }
+        at = end
+        row += 256
+        bias += 256
+        first += 64
+      }
+    }
+    masks += (<usize>words) << 3
+    rows += rowBytes
+  }
+  v128.store(scratch + ((<usize>tokens) << 2), i32x4.splat(<i32>(at - scratch)), atStarts)
+  v128.store(at, i32x4.splat(0), atLogits)
+  return at
+}
+
+function later(t: i32): void {
+  store<i32>(scratch + ((<usize>slow) << 2), t, atSlow)
+  slow++
+}
+
+function put(at: usize, row: usize, bias: usize, first: i32, bits: i64): usize {
+  const e = <i32>ctz(bits)
+  const off = (<usize>e) << 2
+  store<i32>(at, first + e, atExperts)
+  store<i32>(at, load<i32>(row + off), atLogits)
+  store<i32>(at, load<i32>(bias + off), atBiases)
+  return at + 4
+}
+
+/** Scores, keys and ranks of the list up to `end`; 0 if a logit is NaN or +∞. */
+function score(end: usize): i32 {
+  let ordered = i32x4.splat(-1)
+  if (kind === 0) {
+    for (let at = scratch; at < end; at += 8) {
+      const y = sigmoid(f64x2.promote_low_f32x4(v128.load64_zero(at, atLogits)))
+      v128.store64_lane(at, f32x4.demote_f64x2_zero(y), 0, atScores)
+    }
+  } else if (kind === 1) {
+    for (let at = scratch; at < end; at += 8) {
+      const y = sqrtSoftplus(f64x2.promote_low_f32x4(v128.load64_zero(at, atLogits)))
+      v128.store64_lane(at, f32x4.demote_f64x2_zero(y), 0, atScores)
+    }
+  } else memory.copy(scratch + atScores, scratch + atLogits, end - scratch)
+  for (let at = scratch; at < end; at += 16) {
+    ordered = v128.and(ordered, f32x4.lt(v128.load(at, atLogits), f32x4.splat(Infinity)))
+    const key = f32x4.add(f32x4.add(v128.load(at, atScores), v128.load(at, atBiases)), f32x4.splat(0))
+    v128.store(at, key, atKeys)
+    const order = v128.xor(key, v128.and(i32x4.shr_s(key, 31), i32x4.splat(0x7fffffff)))
+    const rank = i32x4.shr_u(i32x4.sub(i32x4.max_s(order, i32x4.splat(base)), i32x4.splat(base)), drop)
+    const most = i32x4.splat(0x7fffffff >> placeBits)
+    v128.store(at, i32x4.shl(i32x4.min_u(rank, most), placeBits), atRanks)
+  }
+  return i32x4.all_true(ordered) ? 1 : 0
+}
+
+/** Finds the best K of four tokens, in order, from token `t` of the block on, and emits them. */
+function rank(t: i32, experts: usize, weights: usize, kths: usize, tops: usize): void {
+  let info = scratch + ((<usize>t) << 2)
+  const s0 = load<i32>(info, atStarts)
+  const s1 = load<i32>(info, atStarts + 4)
+  const s2 = load<i32>(info, atStarts + 8)
+  const s3 = load<i32>(info, atStarts + 12)
+  const s4 = load<i32>(info, atStarts + 16)
+  const most = max(max(s1 - s0, s2 - s1), max(s3 - s2, s4 - s3))
+  if (most === 0) return
+  // Candidates to rows of four lanes, with their places in the last bits: of equal keys the first is larger.
+  let place = i32x4.sub(i32x4.splat(places), i32x4(1, 2, 3, 4))
+  let index = i32x4(0, 4, 8, 12)
+  let row = scratch + atRows
+  for (let j = 0; j < most; j += 16) {
+    const from = scratch + j
+    const a = candidates(from + s0, s1 - s0, index, place)
+    const b = candidates(from + s1, s2 - s1, index, place)
+    const c = candidates(from + s2, s3 - s2, index, place)
+    const d = candidates(from + s3, s4 - s3, index, place)
+    const ab = i32x4.shuffle(a, b, 0, 4, 1, 5)
+    const cd = i32x4.shuffle(c, d, 0, 4, 1, 5)
+    const ab2 = i32x4.shuffle(a, b, 2, 6, 3, 7)
+    const cd2 = i32x4.shuffle(c, d, 2, 6, 3, 7)
+    v128.store(row, i64x2.shuffle(ab, cd, 0, 2))
+    v128.store(row, i64x2.shuffle(ab, cd, 1, 3), 16)
+    v128.store(row, i64x2.shuffle(ab2, cd2, 0, 2), 32)
+    v128.store(row, i64x2.shuffle(ab2, cd2, 1, 3), 48)
+    row += 64
+    place = i32x4.sub(place, i32x4.splat(4))
+    index = i32x4.add(index, i32x4.splat(16))
+  }
+  const sorted = scratch + atSorted
+  for (let first = 0, wanted = drop > 0 ? slots + 1 : slots; first < wanted; first += 8) {
+    sift(scratch + atRows + ((<usize>first) << 4), row, sorted + ((<usize>first) << 4))
+  }
+  // A token is sure of its best K if all of them are at or above what the threshold stands for, and none was cut off
+  // so far that it looks like the next.
+  const last = v128.load(sorted + ((<usize>(slots - 1)) << 4))
+  const limit = i32x4.splat((0x7fffffff >> placeBits) << placeBits)
+  let unsure = v128.or(i32x4.lt_s(last, v128.load(info, atLevels)), i32x4.ge_s(v128.load(sorted, 16), limit))
+  const top = v128.load(sorted)
+  v128.store(kths, i32x4.add(i32x4.shl(i32x4.shr_u(last, placeBits), drop), i32x4.splat(base)))
+  v128.store(tops, i32x4.add(i32x4.shl(i32x4.shr_u(top, placeBits), drop), i32x4.splat(base)))
+  const mask = i32x4.splat(places - 1)
+  for (let at = sorted, end = sorted + ((<usize>slots) << 4); at < end; at += 16) {
+    const x = v128.load(at)
+    if (drop > 0) {
+      const next = v128.load(at, 16)
+      unsure = v128.or(unsure, i32x4.eq(i32x4.shr_u(x, placeBits), i32x4.shr_u(next, placeBits)))
+    }
+    v128.store(at, v128.andnot(mask, x))
+  }
+  const doubt = i32x4.bitmask(unsure)
+  for (let lane = 0; lane < 4; lane++) {
+    const start = load<i32>(info, atStarts)
+    if (load<i32>(info, atStarts + 4) > start) {
+      if ((doubt >> lane) & 1) later(t + lane)
+      else emit(scratch + start, sorted + ((<usize>lane) << 2), 16, experts, weights)
+    }
+    info += 4
+    experts += (<usize>slots) << 2
+    weights += (<usize>slots) << 2
+  }
+}
+
+function candidates(from: usize, bytes: i32, index: v128, place: v128): v128 {
+  return v128.and(v128.or(v128.load(from, atRanks), place), i32x4.gt_s(i32x4.splat(bytes), index))
+}
+
+/** The largest 8 of each lane of the rows, in order, to `out`; the others stay in the rows, the first 8 of which are free then. */
+function sift(row: usize, end: usize, out: usize): void {
+  let r0 = i32x4.splat(0)
+  let r1 = r0
+  let r2 = r0
+  let r3 = r0
+  let r4 = r0
+  let r5 = r0
+  let r6 = r0
+  let r7 = r0
+  for (; row < end; row += 16) {
+    const x0 = v128.load(row)
+    const x1 = i32x4.min_s(r0, x0)
+    r0 = i32x4.max_s(r0, x0)
+    const x2 = i32x4.min_s(r1, x1)
+    r1 = i32x4.max_s(r1, x1)
+    const x3 = i32x4.min_s(r2, x2)
+    r2 = i32x4.max_s(r2, x2)
+    const x4 = i32x4.min_s(r3, x3)
+    r3 = i32x4.max_s(r3, x3)
+    const x5 = i32x4.min_s(r4, x4)
+    r4 = i32x4.max_s(r4, x4)
+    const x6 = i32x4.min_s(r5, x5)
+    r5 = i32x4.max_s(r5, x5)
+    const x7 = i32x4.min_s(r6, x6)
+    r6 = i32x4.max_s(r6, x6)
+    v128.store(row, i32x4.min_s(r7, x7))
+    r7 = i32x4.max_s(r7, x7)
+  }
+  v128.store(out, r0)
+  v128.store(out, r1, 16)
+  v128.store(out, r2, 32)
+  v128.store(out, r3, 48)
+  v128.store(out, r4, 64)
+  v128.store(out, r5, 80)
+  v128.store(out, r6, 96)
+  v128.store(out, r7, 112)
+}
+
+/** Writes out a token: the experts at K places of the list from `list` on, their weights, and their load. */
+function emit(list: usize, place: usize, stride: usize, experts: usize, weights: usize): void {
+  const selected = scratch + atSelected
+  const end = selected + ((<usize>slots) << 3)
+  let sum: f64 = 0
+  for (let at = selected; at < end; at += 8) {
+    const from = list + ((<usize>load<i32>(place)) << 2)
+    place += stride
+    const expert = load<i32>(from, atExperts)
+    store<i32>(experts, expert)
+    experts += 4
+    const count = loads + ((<isize>expert) << 2)
+    store<i32>(count, load<i32>(count) + 1)
+    const value = <f64>load<f32>(from, atScores)
+    store<f64>(at, value)
+    sum += value
+  }
+  sum = kind === 3 ? powers(selected, end) : divide ? sum + extra : 1
+  const divisor = f64x2.splat(sum)
+  const zero = f64x2.splat(0)
+  let at = selected
+  for (; at < end; at += 16) {
+    const value = v128.load(at)
+    const weight = f64x2.mul(f64x2.div(value, divisor), f64x2.splat(factor))
+    const pair = f32x4.demote_f64x2_zero(v128.and(weight, f64x2.gt(value, zero)))
+    if (at + 8 < end) v128.store64_lane(weights, pair, 0)
+    else v128.store32_lane(weights, pair, 0)
+    weights += 8
+  }
+}
+
+/** Turns selected logits into the powers of their softmax; gives the sum. Empty slots hold −∞. */
+function powers(at: usize, end: usize): f64 {
+  const largest = f64x2.splat(load<f64>(at))
+  let sum: f64 = 0
+  for (; at < end; at += 16) {
+    const pair = exp(f64x2.sub(v128.load(at), largest))
+    v128.store(at, pair)
+    sum += f64x2.extract_lane(pair, 0)
+    if (at + 8 < end) sum += f64x2.extract_lane(pair, 1)
+  }
+  return sum
+}
+
+/** The whole way for one token: every score, groups, and a plain selection; 0 if a logit is NaN or +∞. */
+function whole(row: usize, experts: usize, weights: usize, kth: usize, top: usize): i32 {
+  const end = scratch + ((<usize>width) << 2)
+  memory.copy(scratch + atLogits, row, (<usize>width) << 2)
+  memory.copy(scratch + atBiases, biases, (<usize>width) << 2)
+  v128.store(end, i32x4.splat(0), atLogits)
+  if (!score(end)) return 0
+  for (let at = scratch, e = 0; at < end; at += 4, e++) {
+    store<i32>(at, e, atExperts)
+    if (load<f32>(at, atLogits) === -Infinity) store<f32>(at, -Infinity, atKeys)
+  }
+  // where empty slots point to
+  store<i32>(end, -1, atExperts)
+  store<f32>(end, kind === 3 ? -Infinity : 0, atScores)
+  const keys = scratch + atKeys
+  if (keptGroups < groups) maskGroups(keys)
+  const best = scratch + atBest
+  select(keys, width, slots, best)
+  const places = best + 4096
+  for (let k = 0; k < slots; k++) {
+    const place = places + ((<usize>k) << 2)
+    if (load<i32>(place) < 0) store<i32>(place, width)
+  }
+  emit(scratch, places, 4, experts, weights)
+  store<i32>(kth, orderOf(load<i32>(best + ((<usize>(slots - 1)) << 2))))
+  store<i32>(top, orderOf(load<i32>(best)))
+  return 1
+}
+
+function orderOf(bits: i32): i32 {
+  return bits ^ ((bits >> 31) & 0x7fffffff)
+}
+
+/** Sets the keys of all but the best groups to −∞. */
+function maskGroups(keys: usize): void {
+  const best = scratch + atBest
+  const sums = best + 8192
+  const size = width / groups
+  for (let g = 0; g < groups; g++) {
+    select(keys + ((<usize>(g * size)) << 2), size, groupTop, best)
+    let sum = load<f32>(best)
+    for (let k = 1; k < groupTop; k++) sum += load<f32>(best + ((<usize>k) << 2))
+    store<f32>(sums + ((<usize>g) << 2), sum)
+  }
+  select(sums, groups, keptGroups, best)
+  memory.fill(sums, 0, (<usize>groups) << 2)
+  for (let k = 0; k < keptGroups; k++) {
+    const g = load<i32>(best + 4096 + ((<usize>k) << 2))
+    if (g >= 0) store<i32>(sums + ((<usize>g) << 2), 1)
+  }
+  for (let e = 0; e < width; e++) {
+    if (!load<i32>(sums + ((<usize>(e / size)) << 2))) store<f32>(keys + ((<usize>e) << 2), -Infinity)
+  }
+}
+
+/** The places of the `wanted` largest of `n` keys above −∞ to best + 4096, the keys to best, in order; −1 and −∞ at the end. */
+function select(keys: usize, n: i32, wanted: i32, best: usize): void {
+  const last = best + ((<usize>(wanted - 1)) << 2)
+  for (let at = best; at <= last; at += 4) {
+    store<f32>(at, -Infinity)
+    store<i32>(at, -1, 4096)
+  }
+  for (let i = 0; i < n; i++) {
+    const key = load<f32>(keys + ((<usize>i) << 2))
+    if (!(key > load<f32>(last))) continue
+    let at = last
+    for (; at > best && key > load<f32>(at - 4); at -= 4) {
+      store<f32>(at, load<f32>(at - 4))
+      store<i32>(at, load<i32>(at - 4, 4096), 4096)
+    }
+    store<f32>(at, key)
+    store<i32>(at, i, 4096)
+  }
+}
+
+/**
+ * Routes tokens [n, E] at `rows`: experts and weights [n, K], added to the load [E]; `kths` and `tops` [n] get the order of
+ * the K-th and of the best key, exact or nearly. 0 if a logit is NaN or +∞; the results are worthless then.
+ */
+export function route(
+  rows: usize,
+  tokens: i32,
+  experts: usize,
+  weights: usize,
+  kths: usize,
+  tops: usize,
+): i32 {
+  const rowBytes = (<usize>width) << 2
+  const slotBytes = (<usize>slots) << 2
+  const maskBytes = (<usize>((width + 63) >> 6)) << 3
+  for (let from = 0; from < tokens; from += block) {
+    const some = min(block, tokens - from)
+    let row = rows
+    let masks = scratch + atMasks
+    for (let t = 0; t < some; t++) {
+      mask(row, thresholds, masks)
+      row += rowBytes
+      masks += maskBytes
+    }
+    slow = 0
+    if (!score(compact(rows, some))) return 0
+    for (let t = 0; t < some; t += 4) {
+      const at = (<usize>t) << 2
+      rank(t, experts + <usize>t * slotBytes, weights + <usize>t * slotBytes, kths + at, tops + at)
+    }
+    for (let i = 0; i < slow; i++) {
+      const t = <usize>load<i32>(scratch + ((<usize>i) << 2), atSlow)
+      const at = t * slotBytes
+      if (!whole(rows + t * rowBytes, experts + at, weights + at, kths + (t << 2), tops + (t << 2))) return 0
+    }
+    rows = row
+    experts += <usize>some * slotBytes
+    weights += <usize>some * slotBytes
+    kths += (<usize>some) << 2
+    tops += (<usize>some) << 2
+  }
+  return 1
+}
