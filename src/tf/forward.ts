@@ -1,7 +1,8 @@
 import type { Tensor, Tensor2D, Tensor3D } from '@tensorflow/tfjs'
 import { dispatchOrder, type LayerConfig, type Routing, type WeightName } from '../index.js'
+import { dense } from './dense.js'
 import { zerosOf } from './gradient.js'
-import { groupedAdd, groupedMatMul, type Offsets } from './grouped.js'
+import { groupedAdd, groupedMatMul } from './grouped.js'
 import { takeRows } from './rows.js'
 import type { Tf } from './tfjs.js'
 import { units } from './units.js'
@@ -9,17 +10,11 @@ import { units } from './units.js'
 /** The weights of a layer as tensors of `weightShapes`. */
 export type Tensors = { readonly [name in WeightName]?: Tensor }
 
-/** x·Wᵀ: rows [n, I] times a weight [O, I]; one group of rows with one matrix. */
-function dense(tf: Tf, rows: Tensor2D, weight: Tensor): Tensor2D {
-  const [O, I] = weight.shape.length === 1 ? [1, weight.shape[0]] : weight.shape
-  return groupedMatMul(tf, rows, tf.reshape(weight, [1, O, I]), Int32Array.of(0, rows.shape[0]))
-}
-
 /** Router logits [T, E]. */
 export function routerLogits(tf: Tf, x: Tensor2D, { router, routerBias }: Tensors): Tensor2D {
   const inputs = [x, router!, ...(routerBias ? [routerBias] : [])]
   if (x.shape[0] === 0) return zerosOf(tf, [0, router!.shape[0]], inputs)
-  const logits = dense(tf, x, router!)
+  const logits = dense(tf, x, router as Tensor2D)
   return routerBias ? tf.add(logits, routerBias) : logits
 }
 
@@ -33,20 +28,20 @@ export function forward(
   config: LayerConfig,
 ): Tensor2D {
   if (x.shape[0] === 0) return zerosOf(tf, x.shape, [x, weights, ...Object.values(tensors)])
-  const narrow = tensors.latentDown ? dense(tf, x, tensors.latentDown) : x
+  const narrow = tensors.latentDown ? dense(tf, x, tensors.latentDown as Tensor2D) : x
   const routed = routedExperts(tf, narrow, routing, weights, tensors, config)
-  const wide = tensors.latentUp ? dense(tf, routed, tensors.latentUp) : routed
+  const wide = tensors.latentUp ? dense(tf, routed, tensors.latentUp as Tensor2D) : routed
   if (!tensors.sharedUpProj) return wide
-  const all = Int32Array.of(0, x.shape[0])
-  const only = (weight: Tensor | undefined): Tensor | undefined => weight && tf.expandDims(weight, 0)
   const matrices = {
-    gate: only(tensors.sharedGateProj),
-    up: only(tensors.sharedUpProj),
-    down: only(tensors.sharedDownProj),
+    gate: tensors.sharedGateProj,
+    up: tensors.sharedUpProj,
+    down: tensors.sharedDownProj,
   }
-  const shared = feedForward(tf, x, matrices, all, config)
+  const project: Project = (rows, weight) => dense(tf, rows, weight as Tensor2D)
+  const shared = feedForward(tf, x, matrices, project, config)
   if (!tensors.sharedExpertGate) return tf.add(wide, shared)
-  return tf.add(wide, tf.mul(shared, tf.sigmoid(dense(tf, x, tensors.sharedExpertGate))))
+  const gate = tf.expandDims(tensors.sharedExpertGate, 0) as Tensor2D
+  return tf.add(wide, tf.mul(shared, tf.sigmoid(dense(tf, x, gate))))
 }
 
 /** Dispatch, experts, combine: [T, I] to [T, I]. */
@@ -78,7 +73,11 @@ function routedExperts(
     upBias: tensors.upProjBias,
     downBias: tensors.downProjBias,
   }
-  const results = feedForward(tf, inputs as Tensor2D, matrices, offsets, config)
+  const project: Project = (rows, weight, bias) => {
+    const product = groupedMatMul(tf, rows, weight as Tensor3D, offsets)
+    return bias ? groupedAdd(tf, product, bias as Tensor2D, offsets) : product
+  }
+  const results = feedForward(tf, inputs as Tensor2D, matrices, project, config)
   const placed = takeRows(tf, results, rowOf, slots, 1)
   const weighed = config.weighInput ? placed : tf.mul(placed, bySlot)
   return tf.sum(tf.reshape(weighed, [tokens, topK, inner]), 1)
@@ -104,18 +103,17 @@ interface Matrices {
   readonly downBias?: Tensor | undefined
 }
 
-/** Rows [N, I], in groups, each through the expert of its group, to [N, I]. */
+/** Rows through the weight, and bias, that they belong to. */
+type Project = (rows: Tensor2D, weight: Tensor, bias: Tensor | undefined) => Tensor2D
+
+/** Rows [N, I] through their expert, to [N, I]. */
 function feedForward(
   tf: Tf,
   rows: Tensor2D,
   expert: Matrices,
-  offsets: Offsets,
+  project: Project,
   config: LayerConfig,
 ): Tensor2D {
-  const project = (from: Tensor2D, weight: Tensor, bias: Tensor | undefined): Tensor2D => {
-    const product = groupedMatMul(tf, from, weight as Tensor3D, offsets)
-    return bias ? groupedAdd(tf, product, bias as Tensor2D, offsets) : product
-  }
   const up = project(rows, expert.up!, expert.upBias)
   const gate = expert.gate ? project(rows, expert.gate, expert.gateBias) : up
   const hidden = units(tf, config.activation, config.gated, gate, up)

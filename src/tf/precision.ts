@@ -8,6 +8,6 @@ export function warnOfHalfFloats(tf: Tf): void {
     return
   warned.add(tf)
   console.warn(
-    'moesim/tf: WebGL on this device renders 16-bit floats only, so that tokens near a tie may choose other experts. Use the wasm backend for the same choice as everywhere.',
+    'moesim/tf: WebGL renders 16-bit floats only on this device, or by the flag WEBGL_FORCE_F16_TEXTURES, so that logits are rounded and tokens near a tie choose other experts. For the same choice as everywhere, leave the flag out, or use the wasm backend: install and import @tensorflow/tfjs-backend-wasm, then await tf.setBackend("wasm").',
   )
 }

@@ -18,10 +18,18 @@ export function takeRows(tf: Tf, rows: Tensor2D, from: RowMap, back: RowMap, fan
   }))
 }
 
-function gather(tf: Tf, rows: Tensor2D, from: RowMap): Tensor2D {
+/** Rows by number, without a gradient. */
+export function gather(tf: Tf, rows: Tensor2D, from: RowMap): Tensor2D {
   const [count, width] = rows.shape
   if (!from.includes(-1)) return tf.gather(rows, tf.tensor1d(from, 'int32'))
   const withZeros = tf.concat([rows, tf.zeros([1, width])]) as Tensor2D
   const numbers = from.map((row) => (row < 0 ? count : row))
   return tf.gather(withZeros, tf.tensor1d(numbers, 'int32'))
+}
+
+/** The sum of each group's rows, [N, W] to [E, W], as a product: every backend has one, and few a sum by number. */
+export function sumByGroup(tf: Tf, rows: Tensor2D, group: Int32Array, groups: number): Tensor2D {
+  // oneHot of the wasm backend gives integers whatever it is asked for
+  const members = tf.cast(tf.oneHot(tf.tensor1d(group, 'int32'), groups), 'float32')
+  return tf.matMul(tf.transpose(members), rows)
 }

@@ -300,7 +300,7 @@ describe('MoELayer refuses', () => {
 })
 
 describe('the caller’s own tfjs', () => {
-  test('is used, with slices where tensors live on a GPU; half floats of WebGL are told of, once', async () => {
+  test('is used, with blocks where tensors live on a GPU; half floats of WebGL are told of, once', async () => {
     await on('wasm', () => {
       const warn = vi.spyOn(console, 'warn').mockImplementation(() => {})
       const env = () => ({ getBool: () => false })
@@ -316,7 +316,7 @@ describe('the caller’s own tfjs', () => {
         layer.dispose()
         plain.dispose()
       })
-      expect(warn.mock.calls).toEqual([[expect.stringMatching(/16-bit floats only.*Use the wasm backend/)]])
+      expect(warn.mock.calls).toEqual([[expect.stringMatching(/16-bit floats only.*use the wasm backend/)]])
       warn.mockRestore()
     })
   })
