@@ -1,0 +1,62 @@
+import { existsSync, mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { type Browser, chromium, type Page } from 'playwright-core'
+import { build, preview } from 'vite'
+
+const executablePath = process.env.CHROMIUM ?? '/usr/bin/chromium'
+
+/** Why there can be no test in a browser, if so. */
+export const missing = existsSync(executablePath)
+  ? undefined
+  : `there is no Chromium at ${executablePath}: apt-get install chromium, or name another in the variable CHROMIUM`
+
+const root = fileURLToPath(new URL('.', import.meta.url))
+// No GPU is needed: SwiftShader draws on the processor.
+const args =
+  '--no-sandbox --disable-quic --no-first-run --disable-background-networking --disable-component-update --disable-sync --use-gl=angle --use-angle=swiftshader --enable-unsafe-swiftshader'
+
+export interface Pages {
+  /** A fresh page of this folder, once `ready` is there, and everything that it has said on the console. */
+  open(name: string, ready: string): Promise<{ page: Page; said: string[] }>
+  close(): Promise<void>
+}
+
+/** The pages of this folder, built as a web application is, served on this machine, in a browser. */
+export async function pages(): Promise<Pages> {
+  const outDir = mkdtempSync(join(tmpdir(), 'moesim-pages-'))
+  const common = { root, base: './', configFile: false, logLevel: 'error' } as const
+  const input = ['layers', 'strict'].map((name) => join(root, `${name}.html`))
+  await build({
+    ...common,
+    build: {
+      outDir,
+      emptyOutDir: true,
+      target: 'es2022',
+      minify: false,
+      modulePreload: false,
+      chunkSizeWarningLimit: Number.POSITIVE_INFINITY,
+      rolldownOptions: { input },
+    },
+  })
+  const server = await preview({ ...common, build: { outDir }, preview: { host: '127.0.0.1', port: 0 } })
+  const browser: Browser = await chromium.launch({ executablePath, args: args.split(' ') })
+  return {
+    async open(name, ready) {
+      const page = await browser.newPage()
+      page.setDefaultTimeout(100_000) // a busy machine is no failure
+      const said: string[] = []
+      page.on('console', (message) => said.push(`${message.type()}: ${message.text()}`))
+      page.on('pageerror', (error) => said.push(String(error)))
+      await page.goto(`${server.resolvedUrls!.local[0]}${name}.html`)
+      await page.waitForFunction(`globalThis.${ready}`)
+      return { page, said }
+    },
+    async close() {
+      await browser.close()
+      await server.close()
+      rmSync(outDir, { recursive: true })
+    },
+  }
+}
