@@ -14,6 +14,7 @@ import {
   randomWeights,
   readLayerWeights,
   readSafetensors,
+  routeAt,
   type StepContext,
   type Streams,
   streams,
@@ -25,7 +26,7 @@ import { combineWeights, demandKept } from './combine-weights.js'
 import { forward, routerLogits } from './forward.js'
 import { jittered } from './jitter.js'
 import { tensorLoss } from './losses.js'
-import type { MoELayerOptions, MoEResult } from './options.js'
+import type { ApplyOptions, MoELayerOptions, MoEResult } from './options.js'
 import { Pending } from './pending.js'
 import { warnOfHalfFloats } from './precision.js'
 import { installed, type Tf } from './tfjs.js'
@@ -101,9 +102,11 @@ export class MoELayer<State = Float32Array> {
 
   /**
    * Tokens [T, D] through the layer. In training, unless told otherwise, there is jitter, and the load counts towards the
-   * next `updateBias`. Throws an InputError on another width, and on logits that are NaN or +∞, with their position.
+   * next `updateBias`. With `experts` [T, K], chosen elsewhere, −1 for an empty slot, nothing is chosen: router replay, see
+   * `replayRouter`. Throws an InputError on another width, on logits that are NaN or +∞, with their position, and on
+   * experts that do not fit.
    */
-  apply(x: Tensor2D, { training = true }: { training?: boolean } = {}): MoEResult {
+  apply(x: Tensor2D, { training = true, experts }: ApplyOptions = {}): MoEResult {
     const tf = this.#tf
     const { hiddenSize, router } = this.config
     demand(
@@ -124,7 +127,9 @@ export class MoELayer<State = Float32Array> {
     const tensors = tf.tidy(() => {
       const logits = training ? this.#noisyLogits(x, context) : routerLogits(tf, x, this.variables)
       const batch = { tokens: x.shape[0], logits: logits.dataSync() as Float32Array }
-      const free = asRouter(router)(batch, this.#bias, context)
+      const free = experts
+        ? routeAt(batch.logits, experts, router)
+        : asRouter(router)(batch, this.#bias, context)
       const kept = capacity(free, context)
       demandKept(free, kept)
       routing = kept

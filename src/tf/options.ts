@@ -23,6 +23,13 @@ export interface MoELayerOptions<State> {
   readonly variable?: (name: WeightName, value: Tensor) => Variable
 }
 
+export interface ApplyOptions {
+  /** With jitter, and the load counted for the next bias; true unless given. */
+  readonly training?: boolean
+  /** [T, K] the experts of each token, chosen elsewhere; their weights are of this layer's logits, which learn by them. */
+  readonly experts?: Int32Array
+}
+
 /** What a layer makes of a batch. */
 export interface MoEResult {
   /** [T, D] */
