@@ -4,6 +4,7 @@ import { type Counted, conventions, counted, figuresByPath, partsOf, words } fro
 import { exitCode, type Io } from './io.js'
 import { modelHelp, namedModels } from './models.js'
 import { addOutputOptions, demandOneForm, type Output } from './output.js'
+import { contextTokens, memoryRows, operationRows } from './resources.js'
 import { grouped, percent, table } from './table.js'
 
 interface Given extends Output {
@@ -23,7 +24,8 @@ export function addCompare(program: Command, io: Io, done: (code: number) => voi
 
 async function compare(names: readonly string[], given: Given, io: Io): Promise<number> {
   demandOneForm(given)
-  const [a, b] = (await namedModels(names, io, given.assume)).map(counted)
+  const context = contextTokens(given)
+  const [a, b] = (await namedModels(names, io, given.assume)).map((model) => counted(model, context))
   io.stdout(comparison(a, b, given, `${a.name} and ${b.name}\n\n`))
   return exitCode.ok
 }
@@ -45,11 +47,16 @@ export function comparison(a: Counted, b: Counted, { json, csv }: Output, title:
     partsOf([a, b]).map((part) => line(words(part), a.parts[part]?.[of] ?? 0, b.parts[part]?.[of] ?? 0))
   const header = (what: string): string[] => [what, a.label, b.label, 'difference', '']
   const mtp = a.mtp + b.mtp === 0 ? [] : [line('MTP blocks', a.mtp, b.mtp)]
+  const context = grouped(a.contextTokens)
+  const rows = (of: typeof memoryRows): string[][] =>
+    of(context).map(([name, figure]) => line(name, figure(a), figure(b)))
   const active = conventions.map(([name, key]) => line(name, a.active[key], b.active[key]))
   return [
     `${title.trimEnd()}\n`,
     table(header('parameters'), [...parts('total'), line('sum', a.total, b.total), ...mtp]),
     table(header('active for a token'), [...parts('active'), ...active]),
+    table(header('memory, bytes'), rows(memoryRows)),
+    table(header('forward FLOPs'), rows(operationRows)),
   ].join('\n')
 }
 

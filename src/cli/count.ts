@@ -9,6 +9,7 @@ import { modelHelp, namedModels } from './models.js'
 import { addOutputOptions, demandOneForm, type Output } from './output.js'
 import { defaultPreset } from './preset.js'
 import { billions, describePublished } from './published.js'
+import { contextTokens, memoryRows, operationParts, operationRows } from './resources.js'
 import { grouped, percent, table } from './table.js'
 
 interface Given extends Output {
@@ -47,6 +48,7 @@ async function count(names: readonly string[], given: Given, io: Io): Promise<nu
   demandOneForm(given)
   const { checkpoint } = given
   const unnamed = (): string => (checkpoint === undefined ? defaultPreset : configBeside(checkpoint[0]))
+  const context = contextTokens(given)
   const models = await namedModels(names.length === 0 ? [unnamed()] : names, io, given.assume)
   if (checkpoint !== undefined) {
     const alone = models.length === 1 && given.set === undefined
@@ -59,12 +61,12 @@ async function count(names: readonly string[], given: Given, io: Io): Promise<nu
     const remedy = 'Name one, or set them up as two files and use moesim compare.'
     demand(models.length === 1, 'count: --set must stand with one model', models.length, remedy)
     const fields = fieldsOf(given.set)
-    const [before, after] = [counted(models[0]), counted(changed(models[0], fields))]
+    const [before, after] = [models[0], changed(models[0], fields)].map((model) => counted(model, context))
     const title = `${before.name}, ${given.set.join(', ')}\n\n`
     io.stdout(comparison({ ...before, label: 'as it is' }, { ...after, label: 'changed' }, given, title))
     return exitCode.ok
   }
-  const all = models.map(counted)
+  const all = models.map((model) => counted(model, context))
   const text = all.length === 1 ? one : several
   io.stdout(given.json ? asJson(all) : given.csv ? asCsv(all) : text(all))
   return exitCode.ok
@@ -95,7 +97,9 @@ function asCsv(models: readonly Counted[]): string {
   return writeCsv([['model', 'name', ...paths, ...publishedColumns, ...activeColumns], ...rows])
 }
 
-function one([{ name, total, active, mtp, parts, published }]: readonly Counted[]): string {
+function one([model]: readonly Counted[]): string {
+  const { name, total, active, mtp, parts, published, contextTokens } = model
+  const context = grouped(contextTokens)
   const row = (name: string, all: number, used: number): string[] => [name, grouped(all), grouped(used)]
   const rows = Object.entries(parts).map(([part, count]) => row(words(part), count.total, count.active))
   const blocks =
@@ -110,12 +114,32 @@ function one([{ name, total, active, mtp, parts, published }]: readonly Counted[
     `${name}\n`,
     table(['parameters', 'total', 'active'], [...rows, row('sum', total, active.withEmbedding), ...blocks]),
     table(['active for a token', 'parameters', 'of the total'], shares),
+    table(
+      ['memory', 'bytes'],
+      memoryRows(context).map(([name, of]) => [name, grouped(of(model))]),
+    ),
+    operationTable(model),
     ...(published ? [describePublished(published)] : []),
   ].join('\n')
 }
 
+/** What the operations are spent on. */
+function operationTable({ flops: { prefill, prefillPerToken, decode }, contextTokens }: Counted): string {
+  const header = ['forward FLOPs', ...operationRows(grouped(contextTokens)).map(([name]) => name)]
+  const [all, next] = [operationParts(prefill), operationParts(decode)]
+  const row = (name: string, once: number, each: number, decoded: number): string[] => [
+    name,
+    ...[once, each, decoded].map(grouped),
+  ]
+  const rows = [...all].map(([part, once]) =>
+    row(words(part), once, Math.round(once / contextTokens), next.get(part) ?? 0),
+  )
+  return table(header, [...rows, row('sum', prefill.total, prefillPerToken, decode.total)])
+}
+
 /** Models side by side. */
 function several(models: readonly Counted[]): string {
+  const context = grouped(models[0].contextTokens)
   const ifAny = (mtp: number, value: number): number | undefined => (mtp === 0 ? undefined : value)
   const tables = [
     columns('parameters', models, [
@@ -131,6 +155,8 @@ function several(models: readonly Counted[]): string {
       ['published', ({ published }) => published?.active && billions(published.active)],
       ['verdict', ({ published }) => published?.active?.verdict],
     ]),
+    columns('memory, bytes', models, memoryRows(context)),
+    columns('forward FLOPs', models, operationRows(context)),
   ]
   return tables.join('\n')
 }

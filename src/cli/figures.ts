@@ -1,18 +1,25 @@
 import { countParameters, type ParameterCount, type PublishedModel, publishedModels } from '../index.js'
 import type { NamedModel } from './models.js'
+import { type Resources, resourcesOf } from './resources.js'
 import { grouped, table } from './table.js'
 
-/** A model and its count. */
-export interface Counted extends ParameterCount {
+/** A model, its count, and what it takes up and does. */
+export interface Counted extends ParameterCount, Resources {
   readonly label: string
   readonly name: string
   /** What its makers publish, where it is a preset that comes with it. */
   readonly published?: PublishedModel
 }
 
-export function counted({ label, model }: NamedModel): Counted {
+export function counted({ label, model }: NamedModel, contextTokens: number): Counted {
   const published = Object.hasOwn(publishedModels, label) ? { published: publishedModels[label] } : {}
-  return { label, name: model.name, ...published, ...countParameters(model) }
+  return {
+    label,
+    name: model.name,
+    ...published,
+    ...countParameters(model),
+    ...resourcesOf(model, contextTokens),
+  }
 }
 
 /** The three conventions, in words. */
@@ -31,14 +38,14 @@ export const partsOf = (models: readonly ParameterCount[]): string[] => [
 ]
 
 /** Every figure under the path that it has in the JSON, such as 'parts.mamba.total'. */
-export function figuresByPath({ total, active, mtp, parts }: ParameterCount): Map<string, number> {
-  const byPart = Object.entries(parts).flatMap(([part, count]): [string, number][] => [
-    [`parts.${part}.total`, count.total],
-    [`parts.${part}.active`, count.active],
-  ])
-  const byConvention = conventions.map(([, key]): [string, number] => [`active.${key}`, active[key]])
-  return new Map([['total', total], ...byConvention, ['mtp', mtp], ...byPart])
+export function figuresByPath({ label, name, published, ...figures }: Counted): Map<string, number> {
+  return new Map(leaves('', figures))
 }
+
+const leaves = (path: string, value: object | number): [string, number][] =>
+  typeof value === 'number'
+    ? [[path, value]]
+    : Object.entries(value).flatMap(([key, inner]) => leaves(path === '' ? key : `${path}.${key}`, inner))
 
 /** A table with a column for each model; `of` gives a cell, undefined for what a model lacks. */
 export function columns(

@@ -11,8 +11,6 @@ export interface FlopOptions {
   readonly context?: number
   /** New tokens whose logits are asked for: 1 unless given, all of them in training. */
   readonly logits?: number
-  /** Entries that an indexer chooses for a query (`index_topk`); all unless given. */
-  readonly chosen?: number
 }
 
 export interface FlopCount {
@@ -36,12 +34,11 @@ export interface FlopCount {
  * Throws an InputError on a model that contradicts itself, or a number of tokens that is none.
  */
 export function flopsOf(model: ModelConfig, options: FlopOptions): FlopCount {
-  const { tokens, context = 0, logits = 1, chosen = Number.MAX_SAFE_INTEGER } = options
+  const { tokens, context = 0, logits = 1 } = options
   const most = 1 << 30
   demandWhole('flopsOf: tokens', tokens, 1, most, 'Use 1 for a step of decoding.')
   demandWhole('flopsOf: context', context, 0, most, 'It is the number of tokens before the new ones.')
   demandWhole('flopsOf: logits', logits, 0, tokens, 'Only new tokens have logits.')
-  demandWhole('flopsOf: chosen', chosen, 1, Number.MAX_SAFE_INTEGER, 'Leave it out to attend to all.')
   const { parts: counts, active } = countParameters(model)
   const parts: Record<string, number> = {}
   const add = (part: string, operations: number): void => {
@@ -53,26 +50,24 @@ export function flopsOf(model: ModelConfig, options: FlopOptions): FlopCount {
   add('lmHead', 2 * (active.withHead - active.backbone) * logits)
   for (const sublayer of sublayersOf(model)) {
     const { pairs = [], state = 0 } = kindOf(sublayer).operations?.(sublayer) ?? {}
-    for (const each of pairs) add(each.part, pairOperations(each, tokens, context, chosen))
+    for (const each of pairs) add(each.part, pairOperations(each, tokens, context))
     add('stateScan', state * tokens)
   }
   return { total: Object.values(parts).reduce((sum, operations) => sum + operations, 0), parts }
 }
 
 function pairOperations(
-  { each, eachCached = each, ratio = 1, window, chosen }: PairOperations,
+  { each, eachCached = each, ratio = 1, window = endless, chosen = endless }: PairOperations,
   tokens: number,
   context: number,
-  mostChosen: number,
 ): number {
-  const most = Math.min(
-    window ?? Number.MAX_SAFE_INTEGER,
-    chosen ? mostChosen * ratio : Number.MAX_SAFE_INTEGER,
-  )
+  const most = Math.min(window, chosen * ratio)
   const fresh = seen(tokens, 0, most)
   const cached = seen(tokens, context, most) - fresh
   return (fresh * each + cached * eachCached) / ratio
 }
+
+const endless = Number.MAX_SAFE_INTEGER
 
 /** Tokens that `tokens` new ones see together: each those before it and itself, at most so many. */
 function seen(tokens: number, context: number, most: number): number {

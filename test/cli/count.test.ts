@@ -1,6 +1,16 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { countParameters, fromHuggingFaceConfig, nemotron3Nano, presets, publishedModels } from 'moesim'
+import {
+  countParameters,
+  flopsOf,
+  fromHuggingFaceConfig,
+  type ModelConfig,
+  memoryOf,
+  nemotron3Nano,
+  presets,
+  publishedModels,
+  sequenceBytes,
+} from 'moesim'
 import { describe, expect, test } from 'vitest'
 import { dataFile, moesim, newFolder } from './terminal.js'
 
@@ -11,6 +21,28 @@ const file = (name: string, text: string | Uint8Array): string => {
   return path
 }
 const mixtral = publishedModels['mixtral-8x7b']!.config
+
+/** What a model takes up and does, as the library has it. */
+function resources(model: ModelConfig, contextTokens: number): object {
+  const memory = memoryOf(model)
+  const weights = (format: 'bf16' | 'fp8' | 'nvfp4'): number =>
+    Math.ceil(memoryOf(model, { weights: format }).weightBytes)
+  const prefill = flopsOf(model, { tokens: contextTokens })
+  return {
+    contextTokens,
+    memory: {
+      weightBytes: { bf16: weights('bf16'), fp8: weights('fp8'), nvfp4: weights('nvfp4') },
+      keyValueBytesPerToken: memory.caches.reduce((sum, { bytesPerToken }) => sum + bytesPerToken, 0),
+      stateBytesPerSequence: memory.stateBytes,
+      sequenceBytes: sequenceBytes(memory, contextTokens),
+    },
+    flops: {
+      prefill,
+      prefillPerToken: Math.round(prefill.total / contextTokens),
+      decode: flopsOf(model, { tokens: 1, context: contextTokens }),
+    },
+  }
+}
 
 test('count shows the parts of Nemotron 3 Nano, their sums, what a token uses, and the published figures', async () => {
   const { code, stdout, stderr } = await moesim('count')
@@ -33,6 +65,20 @@ active for a token          parameters  of the total
 backbone                 2,875,433,280         9.1 %
 with head                3,227,754,816        10.2 %
 with head and embedding  3,580,076,352        11.3 %
+
+memory                                     bytes
+weights in bf16                   63,155,880,576
+weights in fp8                    31,577,940,288
+weights in nvfp4                  17,762,591,412
+keys and values of a token, bf16           6,144
+state of a sequence                   49,082,368
+a sequence of 4,096 tokens            74,248,192
+
+forward FLOPs     prefill of 4,096 tokens  a token of them  decode of the next
+weights                23,556,254,072,832    5,751,038,592       6,455,509,632
+attention scores          824,835,047,424      201,375,744         402,751,488
+state scan                246,960,619,520       60,293,120          60,293,120
+sum                    24,628,049,739,776    6,012,707,456       6,918,554,240
 
 Published in arXiv 2512.20848:
   total 31.6B, the sum rounded.
@@ -81,8 +127,45 @@ test('count --json gives the figures of countParameters, and the published ones'
     preset: 'nemotron-3-nano-30b-a3b',
     name: nemotron3Nano.name,
     ...countParameters(nemotron3Nano),
+    ...resources(nemotron3Nano, 4096),
     published: { publishedIn, total, active, exact, note },
   })
+})
+
+/** By hand, from the sizes of three unlike models at a context of 1,000 tokens; two operations a weight are known. */
+test.each([
+  // grouped queries: 48 layers, 32 heads of 128; keys and values of 4 heads in bf16
+  ['qwen3-30b-a3b', 48 * 2 * 4 * 128 * 2, 0, 48 * 2 * 32 * 256 * 1001, 48 * 2 * 32 * 256 * 500_500],
+  // latent attention: 61 layers, 128 heads; 512 + 64 numbers a token, read as they are where they come from the cache
+  [
+    'deepseek-v3',
+    61 * 576 * 2,
+    0,
+    61 * 2 * 128 * ((576 + 512) * 1000 + (192 + 128)),
+    61 * 2 * 128 * (192 + 128) * 500_500,
+  ],
+  // 6 layers of attention; 23 of Mamba-2 with a state of 64 · 64 · 128 in fp32 and 3 inputs of 4096 + 2 · 8 · 128 in bf16
+  [
+    'nemotron-3-nano-30b-a3b',
+    6 * 2 * 2 * 128 * 2,
+    23 * (64 * 64 * 128 * 4 + 3 * (4096 + 2048) * 2),
+    6 * 2 * 32 * 256 * 1001 + 23 * 5 * 64 * 64 * 128,
+    6 * 2 * 32 * 256 * 500_500 + 1000 * 23 * 5 * 64 * 64 * 128,
+  ],
+])('memory and FLOPs of %s are what its sizes give', async (name, perToken, state, decode, prefill) => {
+  const { stdout } = await moesim(['count', name, '--context', '1000', '--csv'])
+  const [header, row] = stdout.split('\n').map((line) => line.split(','))
+  const figure = (path: string): number => Number(row![header!.indexOf(path)])
+  const { total, active } = countParameters(presets[name]!)
+  expect(figure('contextTokens')).toBe(1000)
+  expect(figure('memory.weightBytes.bf16')).toBe(2 * total)
+  expect(figure('memory.keyValueBytesPerToken')).toBe(perToken)
+  expect(figure('memory.stateBytesPerSequence')).toBe(state)
+  expect(figure('memory.sequenceBytes')).toBe(state + 1000 * perToken)
+  expect(figure('flops.decode.total')).toBe(2 * active.withHead + decode)
+  const prefilled = 2000 * active.backbone + 2 * (active.withHead - active.backbone) + prefill
+  expect(figure('flops.prefill.total')).toBe(prefilled)
+  expect(figure('flops.prefillPerToken')).toBe(Math.round(prefilled / 1000))
 })
 
 test('count takes another preset', async () => {
@@ -118,6 +201,19 @@ with head                          3,227,754,816  12,748,853,248  36,625,618,432
 with head and embedding            3,580,076,352  12,879,925,248  37,552,297,472
 published                                   3.2B           12.9B             37B
 verdict                                   rounds          rounds          rounds
+
+memory, bytes                     nemotron-3-nano-30b-a3b    mixtral-8x7b        deepseek-v3
+weights in bf16                            63,155,880,576  93,405,585,408  1,342,052,838,400
+weights in fp8                             31,577,940,288  46,702,792,704    671,026,419,200
+weights in nvfp4                           17,762,591,412  26,270,320,896    377,452,360,800
+keys and values of a token, bf16                    6,144         131,072             70,272
+state of a sequence                            49,082,368               0                  0
+a sequence of 4,096 tokens                     74,248,192     536,870,912        287,834,112
+
+forward FLOPs            nemotron-3-nano-30b-a3b         mixtral-8x7b          deepseek-v3
+prefill of 4,096 tokens       24,628,049,739,776  107,764,246,380,544  334,376,679,768,064
+a token of them                    6,012,707,456       26,309,630,464       81,634,931,584
+decode of the next                 6,918,554,240       27,645,714,432      142,848,125,952
 `)
   })
 
@@ -144,7 +240,12 @@ describe('a config.json', () => {
     const { code, stdout } = await moesim(['count', path, '--json'])
     expect(code).toBe(0)
     const model = fromHuggingFaceConfig(mixtral)
-    expect(JSON.parse(stdout)).toEqual({ model: path, name: path, ...countParameters(model) })
+    expect(JSON.parse(stdout)).toEqual({
+      model: path,
+      name: path,
+      ...countParameters(model),
+      ...resources(model, 4096),
+    })
   })
 
   test('is counted from standard input', async () => {
@@ -232,6 +333,19 @@ lm head                    311,164,928              0    -311,164,928  -100.0 %
 backbone                 2,730,702,848  4,542,642,176  +1,811,939,328   +66.4 %
 with head                3,041,867,776  4,853,807,104  +1,811,939,328   +59.6 %
 with head and embedding  3,353,032,704  4,853,807,104  +1,500,774,400   +44.8 %
+
+memory, bytes                           as it is         changed    difference
+weights in bf16                   61,064,245,248  60,441,915,392  -622,329,856  -1.0 %
+weights in fp8                    30,532,122,624  30,220,957,696  -311,164,928  -1.0 %
+weights in nvfp4                  17,174,318,976  16,999,288,704  -175,030,272  -1.0 %
+keys and values of a token, bf16          98,304          98,304             0
+state of a sequence                            0               0             0
+a sequence of 4,096 tokens           402,653,184     402,653,184             0
+
+forward FLOPs                      as it is             changed           difference
+prefill of 4,096 tokens  28,969,220,440,064  43,812,627,415,040  +14,843,406,974,976  +51.2 %
+a token of them               7,072,563,584      10,696,442,240       +3,623,878,656  +51.2 %
+decode of the next            9,305,747,456      12,929,626,112       +3,623,878,656  +38.9 %
 `)
   })
 
@@ -248,6 +362,8 @@ with head and embedding  3,353,032,704  4,853,807,104  +1,500,774,400   +44.8 %
     ['count dbrx --set moe_topkk=1', 'setConfigFields: a field must be one of the config, got "moe_topkk"'],
     ['count dbrx --set moe_topk=17', 'dbrx: fromHuggingFaceConfig: ffn_config.moe_top_k must be at most'],
     ['count dbrx --json --csv', '--json and --csv must not stand together'],
+    ['count dbrx --context 0', '--context must be a whole number from 1 to 10000000, got "0"'],
+    ['compare dbrx tiny --context 1e8', '--context must be a whole number from 1 to 10000000'],
     ['count - - tiny', "model: '-' must be named once"],
     ['count tiny --assume mixtral', 'preset: it must come with a config.json to read it anew'],
   ])('%s is refused', async (words, rule) => {
@@ -274,6 +390,8 @@ describe('compare', () => {
     expect(stdout).toMatch(/\nmamba +315,432 +0 +-315,432 +-100.0 %\n/)
     expect(stdout).toMatch(/\ndense mlp +0 +566,231,040 +\+566,231,040\n/)
     expect(stdout).toMatch(/\nMTP blocks +0 +3,988,069,792 +\+3,988,069,792\n/)
+    expect(stdout).toMatch(/\nweights in bf16 +7,351,120 +705,595,658,048 +\+/)
+    expect(stdout).toMatch(/\nforward FLOPs +tiny +glm-4.5 +difference\nprefill of 4,096 tokens +/)
     expect(stdout).toMatch(/\nbackbone +611,752 +32,080,373,664 +\+32,079,761,912 +\+5243\d+.\d %\n/)
   })
 

@@ -168,8 +168,12 @@ describe('a model is refused, with what it says and what it contradicts', () => 
       'X[0].indexer.numHeads must be a whole number from 1 to 1048576, got 0',
     ],
     [
-      withOnly({ ...attention, indexer: { numHeads: 4, headDim: 8, topK: 2048 } }),
-      'X[0].indexer must have only the fields of its kind, got "topK"',
+      withOnly({ ...attention, indexer: { numHeads: 4, headDim: 8, window: 2048 } }),
+      'X[0].indexer must have only the fields of its kind, got "window"',
+    ],
+    [
+      withOnly({ ...attention, indexer: { numHeads: 4, headDim: 8, topK: 0 } }),
+      'X[0].indexer.topK must be a whole number from 1 to 1048576, got 0',
     ],
     [withOnly({ ...attention, indexer: 4 }), 'X[0].indexer must be an object, got 4'],
     [

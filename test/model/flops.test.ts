@@ -141,7 +141,7 @@ describe('attention', () => {
           attentionScores: all.fresh * spread + all.cached * narrow,
         })
         const some = looked(tokens, context, most)
-        expect(beside({ ...latent, indexer }, { tokens, context, chosen: most })).toEqual({
+        expect(beside({ ...latent, indexer: { ...indexer, topK: most } }, { tokens, context })).toEqual({
           attentionScores: some.fresh * spread + some.cached * narrow,
           indexerScores: 2 * 2 * 4 * (all.fresh + all.cached),
         })
@@ -150,10 +150,28 @@ describe('attention', () => {
   })
 
   test('with an indexer of blocks scores every token, and attends to those chosen', () => {
-    expect(beside({ ...grouped, indexer }, { tokens: 1, context: 99, chosen: 10 })).toEqual({
+    expect(beside({ ...grouped, indexer: { ...indexer, topK: 10 } }, { tokens: 1, context: 99 })).toEqual({
       attentionScores: 10 * 128,
       indexerScores: 100 * 16,
     })
+  })
+
+  test('of an indexer that says nothing of it chooses all', () => {
+    expect(beside({ ...grouped, indexer }, { tokens: 1, context: 99 })).toEqual({
+      attentionScores: 100 * 128,
+      indexerScores: 100 * 16,
+    })
+  })
+
+  // index_topk of DeepSeek-V3.2, 61 layers of 128 heads: 2,048 latent vectors of 512 + 64, the last one spread out.
+  test('is bounded by the index_topk of a config, or by its blocks', () => {
+    const scores = (preset: string, context: number): number | undefined =>
+      flopsOf(presets[preset]!, { tokens: 1, context }).parts.attentionScores
+    const latent = 61 * 2 * 128 * (2047 * (512 + 64 + 512) + (192 + 128))
+    expect(scores('deepseek-v3.2', 100_000)).toBe(latent)
+    expect(scores('deepseek-v3', 2047)).toBe(latent)
+    const blocks = scores('minimax-m3', 100_000)! - scores('minimax-m3', 50_000)!
+    expect(blocks).toBe(3 * 2 * 64 * 2 * 128 * 50_000) // only the three dense layers see more
   })
 
   test('of compressed entries sees near tokens whole and far ones by their entries', () => {
@@ -174,7 +192,9 @@ describe('attention', () => {
     expect(beside({ ...compressed, compressRatio: 50, window: 16 }, at)).toEqual({
       attentionScores: 18 * each,
     })
-    expect(beside({ ...compressed, compressRatio: 4, window: 16, indexer }, { ...at, chosen: 5 })).toEqual({
+    expect(
+      beside({ ...compressed, compressRatio: 4, window: 16, indexer: { ...indexer, topK: 5 } }, at),
+    ).toEqual({
       attentionScores: (16 + 5) * each,
       indexerScores: 25 * 16,
     })
@@ -201,7 +221,6 @@ test.each([
   [{ tokens: 1.5 }, 'flopsOf: tokens'],
   [{ tokens: 2, context: -1 }, 'flopsOf: context'],
   [{ tokens: 2, logits: 3 }, 'flopsOf: logits must be a whole number from 0 to 2, got 3'],
-  [{ tokens: 2, chosen: 0 }, 'flopsOf: chosen'],
   [{ tokens: Number.NaN }, 'flopsOf: tokens'],
 ])('%j is refused', (options, rule) => {
   expect(() => flopsOf(tinyNemotronH, options)).toThrow(rule)

@@ -1,4 +1,5 @@
 import { demand } from '../../errors.js'
+import type { Indexer } from '../kinds/attention.js'
 import { flag, head, oneOf, type Source, size, sizeIf } from './fields.js'
 
 export function heads(source: Source): { numHeads: number; numKeyValueHeads: number; headDim: number } {
@@ -25,8 +26,15 @@ export function qkNorm(source: Source): 'perHead' | 'fullWidth' | undefined {
   return type === 'per_head' ? 'perHead' : 'fullWidth'
 }
 
-export function indexer(source: Source): { numHeads: number; headDim: number } | undefined {
+/** It chooses tokens, or blocks of them. */
+export function indexer(source: Source): Indexer | undefined {
   const numHeads = sizeIf(source, 'indexHeads')
   if (numHeads === undefined || size(source, 'indexed', 1, 0) === 0) return undefined
-  return { numHeads, headDim: size(source, 'indexDim') }
+  const topK = size(
+    source,
+    'indexTopK',
+    size(source, 'indexBlocks', 0, 0) * size(source, 'indexBlockSize', 1),
+    0,
+  )
+  return { numHeads, headDim: size(source, 'indexDim'), ...(topK > 0 && { topK }) }
 }

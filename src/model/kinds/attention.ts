@@ -6,6 +6,8 @@ import { always, type Kind, type PairOperations } from './kind.js'
 export interface Indexer {
   readonly numHeads: number
   readonly headDim: number
+  /** Entries that a query attends to (`index_topk`): tokens, or what stands for several; all unless given. */
+  readonly topK?: number
 }
 
 /** Grouped-query attention. numHeads · headDim need not be D. */
@@ -69,7 +71,7 @@ export const attention: Kind<Omit<Attention, 'kind'>> = {
       part: 'attentionScores',
       each: scores(numHeads, headDim, valueHeadDim),
       ...(window !== undefined && { window }),
-      ...(indexer && { chosen: true }),
+      ...chosenBy(indexer),
     }
     return { pairs: [attended, ...indexerPairs(indexer)] }
   },
@@ -78,6 +80,9 @@ export const attention: Kind<Omit<Attention, 'kind'>> = {
 /** Queries on keys, weights on values: 2 · heads · (query + value width). Softmax is left out. */
 export const scores = (numHeads: number, keyDim: number, valueDim: number): number =>
   2 * numHeads * (keyDim + valueDim)
+
+export const chosenBy = (indexer: Indexer | undefined): { chosen?: number } =>
+  indexer?.topK === undefined ? {} : { chosen: indexer.topK }
 
 /** Every head of an indexer scores every entry by one key. */
 export const indexerPairs = (indexer: Indexer | undefined, ratio = 1): PairOperations[] =>
@@ -111,7 +116,7 @@ export const gatedAttention: Kind<Omit<GatedAttention, 'kind'>> = {
 export function checkIndexer(at: string, indexer: Indexer | undefined): void {
   if (indexer === undefined) return
   demandObject(`${at}.indexer`, indexer, 'Give numHeads and headDim.')
-  const { numHeads, headDim, ...rest } = indexer
+  const { numHeads, headDim, topK = 1, ...rest } = indexer
   demandNothingElse(`${at}.indexer`, rest)
-  demandSizes(`${at}.indexer`, { numHeads, headDim })
+  demandSizes(`${at}.indexer`, { numHeads, headDim, topK })
 }

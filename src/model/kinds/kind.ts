@@ -16,8 +16,8 @@ export interface PairOperations {
   readonly window?: number
   /** One entry stands for so many tokens; 1 unless given. */
   readonly ratio?: number
-  /** An indexer chooses which entries are seen. */
-  readonly chosen?: true
+  /** An indexer chooses so many entries of those; all unless given. */
+  readonly chosen?: number
 }
 
 /** What a token costs beside two operations for each weight that it reads: a multiplication and an addition. */

@@ -1,6 +1,6 @@
 import { demandNothingElse } from '../../errors.js'
 import { demandMultiple, demandOneOf, demandSizes } from '../demands.js'
-import { checkIndexer, type Indexer, indexerPairs, scores } from './attention.js'
+import { checkIndexer, chosenBy, type Indexer, indexerPairs, scores } from './attention.js'
 import { always, type Kind, type PairOperations } from './kind.js'
 
 /** Multi-head latent attention (MLA): keys and values of all heads come from one narrow vector, which alone is cached. */
@@ -57,7 +57,7 @@ export const latentAttention: Kind<Omit<LatentAttention, 'kind'>> = {
       part: 'attentionScores',
       each: scores(numHeads, nopeHeadDim + ropeHeadDim, valueHeadDim),
       eachCached: scores(numHeads, keyValueRank + ropeHeadDim, keyValueRank),
-      ...(indexer && { chosen: true }),
+      ...chosenBy(indexer),
     }
     return { pairs: [attended, ...indexerPairs(indexer)] }
   },
@@ -119,7 +119,7 @@ export const compressedAttention: Kind<Omit<CompressedAttention, 'kind'>> = {
   operations({ numHeads, headDim, compressRatio: ratio, window, indexer }) {
     const attended = { part: 'attentionScores', each: scores(numHeads, headDim, headDim) } as const
     const near = { ...attended, ...(window !== undefined && { window }) }
-    const far = { ...attended, ratio, ...(indexer && { chosen: true as const }) }
+    const far = { ...attended, ratio, ...chosenBy(indexer) }
     return { pairs: ratio === 0 ? [near] : [near, far, ...indexerPairs(indexer, ratio)] }
   },
 }
