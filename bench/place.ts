@@ -67,12 +67,15 @@ const clusters = [hierarchical, global].map(({ replicas, groups, nodes, ranks })
   ranks,
 ])
 const input = JSON.stringify({ loads: loads.map((load) => [...load]), clusters })
-const { status, stdout } = spawnSync('python3', [peer], { input, encoding: 'utf8' })
+const { status, stdout, stderr } = spawnSync('python3', [peer], { input, encoding: 'utf8' })
 if (status === 0) {
   const { torch, times } = JSON.parse(stdout) as { torch: string; times: number[] }
   times.forEach((time, i) => {
     const ratio = `${(time / medians[i]).toFixed(0)} times as long as ${rows[i][0]}`
     console.log(`${`reference, torch ${torch}`.padEnd(23)}${time.toFixed(1).padStart(11)}   ${ratio}`)
   })
-} else console.log('The reference is not here: it needs python3 with torch, and eplb.py on PYTHONPATH.')
+} else {
+  const reason = stderr?.trim().split('\n').at(-1) || 'there is no python3'
+  console.log(`No reference: ${reason}. It needs python3 with torch, and eplb.py on PYTHONPATH.`)
+}
 if (Number.isNaN(sink)) console.log(sink)

@@ -55,7 +55,10 @@ export function memoryThroughputBound(
   return (decode.batch * hardware.memoryBytesPerSecond) / decodeBytes(model, decode).totalBytes
 }
 
-/** What `memoryThroughputBound` tends to as the batch grows and weights no longer count; Infinity without cache and state. */
+/**
+ * What `memoryThroughputBound` tends to as the batch grows and weights no longer count, and as much of an upper bound;
+ * Infinity without cache and state. Left out: that no memory holds so many sequences.
+ */
 export function throughputLimit(
   model: ModelMemory,
   hardware: Pick<Hardware, 'memoryBytesPerSecond'>,

@@ -21,7 +21,10 @@ export const noOverlap: Overlap = ({
   sharedSeconds,
 }) => denseSeconds + dispatchSeconds + expertSeconds + combineSeconds + sharedSeconds
 
-/** Shared experts run while tokens travel. Megatron-LM's moe-shared-expert-overlap. */
+/**
+ * Shared experts run while tokens travel. Megatron-LM's moe-shared-expert-overlap. Left out: that both use the same
+ * processors and memory.
+ */
 export const sharedExpertOverlap: Overlap = ({
   denseSeconds,
   dispatchSeconds,

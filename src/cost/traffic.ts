@@ -97,7 +97,8 @@ export function allToAllBytesPerToken({ topK, ...vector }: TokenVector & { reado
 
 /**
  * Bytes of one token in one layer, both ways, expected of fair routing: a vector for each device or node that it needs
- * (`groups`), without the one where it is already. See `expectedGroupsTouched`, also for node-limited routing.
+ * (`groups`), without the one where it is already. See `expectedGroupsTouched`, also for node-limited routing. Left out:
+ * what `trafficOf` leaves out, and that real tokens want some devices more than others.
  */
 export function expectedBytesPerToken(sizes: GroupedExperts & TokenVector): number {
   return expectedGroupsTouched(sizes) * (1 - 1 / sizes.groups) * bytesBothWays('expectedBytesPerToken', sizes)

@@ -24,12 +24,19 @@ export function balancedPacking(weights: Float32Array | Float64Array, packs: num
   if (size === 1) return { pack: pack.map((_, item) => item), position }
   const sums = weights.slice(0, packs).fill(0)
   const filled = new Int32Array(packs)
+  // A heap of the packs with room, the lightest first, so that many packs are no matter. All weigh 0: any order is one.
+  const open = Array.from(filled.keys())
   for (const item of heaviestFirst(weights)) {
-    const lightest = lightestWithRoom(sums, filled, size)
+    const [lightest] = open
     pack[item] = lightest
     position[item] = filled[lightest]
     sums[lightest] += weights[item]
     filled[lightest]++
+    if (filled[lightest] === size) {
+      open[0] = open[open.length - 1]
+      open.pop()
+    }
+    sinkFirst(open, sums)
   }
   return { pack, position }
 }
@@ -39,13 +46,18 @@ export function heaviestFirst(weights: Float32Array | Float64Array): Int32Array 
   return Int32Array.from(weights.keys()).sort((a, b) => weights[b] - weights[a] || a - b)
 }
 
-function lightestWithRoom(sums: Float32Array | Float64Array, filled: Int32Array, size: number): number {
-  let lightest = -1
-  let least = Number.POSITIVE_INFINITY
-  for (let p = 0; p < sums.length; p++) {
-    if (filled[p] === size || sums[p] >= least) continue
-    lightest = p
-    least = sums[p]
+/** Puts the first of a heap where it belongs: packs by their sums, of equals the lower index first. */
+function sinkFirst(heap: number[], sums: Float32Array | Float64Array): void {
+  const isBefore = (a: number, b: number): boolean => sums[a] < sums[b] || (sums[a] === sums[b] && a < b)
+  for (let at = 0; ; ) {
+    const left = 2 * at + 1
+    if (left >= heap.length) return
+    const right = left + 1
+    const child = right < heap.length && isBefore(heap[right], heap[left]) ? right : left
+    if (!isBefore(heap[child], heap[at])) return
+    const sunk = heap[at]
+    heap[at] = heap[child]
+    heap[child] = sunk
+    at = child
   }
-  return lightest
 }

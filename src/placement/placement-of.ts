@@ -12,7 +12,9 @@ export function placementOf(experts: ArrayLike<number>, numExperts: number): Pla
   const replicaCount = new Int32Array(numExperts)
   for (let slot = 0; slot < experts.length; slot++) {
     const e = experts[slot]
-    demandWhole(`placementOf: the expert in slot ${slot}`, e, 0, numExperts - 1, 'Experts count from 0.')
+    if (!(e < numExperts && replicaCount[e] >= 0))
+      // no words are made for slots that are right
+      demandWhole(`placementOf: the expert in slot ${slot}`, e, 0, numExperts - 1, 'Experts count from 0.')
     replicaRank[slot] = replicaCount[e]++
   }
   const missing = replicaCount.indexOf(0)

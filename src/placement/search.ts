@@ -1,3 +1,4 @@
+import { demandWhole } from '../errors.js'
 import { balancedPacking } from './balanced-packing.js'
 import { leastPeak } from './bound.js'
 import { groupWeights, placeByNode } from './by-node.js'
@@ -20,6 +21,8 @@ import { exchangeItems, largest, packSums } from './swaps.js'
  */
 export function placeBySearch(load: ArrayLike<number>, cluster: Cluster): Placement {
   const sizes = resolveCluster('placeBySearch', load, cluster)
+  const remedy = 'Use placeExperts: the time of a search grows with their square.'
+  demandWhole('placeBySearch: replicas', sizes.replicas, 1, 1 << 14, remedy)
   const weights = Float64Array.from(load)
   const sums = groupWeights(weights, sizes.groups)
   const homes = balancedPacking(Float32Array.from(sums), sizes.nodes)

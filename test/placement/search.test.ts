@@ -111,3 +111,15 @@ test('nothing to balance is left as EPLB places it', () => {
   for (const load of [new Array(8).fill(0), new Array(8).fill(3)])
     expect(placeBySearch(load, cluster).experts).toEqual(placeExperts(load, cluster).experts)
 })
+
+test('more slots than a search gets through are refused; EPLB takes four times as many, and no more', () => {
+  const load = Float64Array.from({ length: 128 }, (_, e) => e + 1)
+  expect(() => placeBySearch(load, { replicas: 1 << 15, ranks: 1 << 14 })).toThrow(
+    'placeBySearch: replicas must be a whole number from 1 to 16384, got 32768. Use placeExperts',
+  )
+  const most = { replicas: 1 << 16, ranks: 1 << 15 }
+  expect(stragglerFactor(load, placeExperts(load, most), most.ranks)).toBeLessThan(1.01)
+  expect(() => placeExperts(load, { replicas: 1 << 17, ranks: 1 << 15 })).toThrow(
+    'placeExperts: replicas must be a whole number from 128 to 65536, got 131072',
+  )
+})
