@@ -37,6 +37,7 @@ export function addCount(program: Command, io: Io, done: (code: number) => void)
 const examples = `
 Examples:
   $ moesim count ${defaultPreset} qwen3-30b-a3b
+  $ moesim count qwen3-30b-a3b --context 131072
   $ moesim count path/to/config.json --set num_experts_per_tok=8
   $ moesim count unknown/config.json --assume llama-moe --json
   $ moesim count deepseek-v3 --checkpoint path/to/model.safetensors.index.json

@@ -1,4 +1,5 @@
 import { demand } from '../../errors.js'
+import { demandOneOf } from '../demands.js'
 import { aliases, type Field } from './aliases.js'
 import { flag, head, layerSet, raw, type Source, size, sizeIf, stated, word } from './fields.js'
 
@@ -47,8 +48,17 @@ const isZero = (at: Source, field: Field): boolean | undefined =>
 
 function typeOf(at: Source): boolean | undefined {
   const found = stated(at, 'attentionTypes')
-  return found && ['full_attention', 'attention', 1].includes(found.value as string)
+  if (found === undefined) return undefined
+  demandOneOf(`${head}${found.name}: layer ${at.layer}, counted from 0,`, found.value, [
+    ...fullWords,
+    ...otherWords,
+  ])
+  return fullWords.includes(found.value)
 }
+
+/** What configs call the layers of a hybrid; a word that is none of these may be a kind of layer that is not known. */
+const fullWords: readonly unknown[] = ['full_attention', 'attention', 1]
+const otherWords = ['sliding_attention', 'chunked_attention', 'linear_attention', 'mamba', 0]
 
 /** Whether this layer is the last of every so many. */
 function every(at: Source, field: Field): boolean | undefined {

@@ -311,6 +311,10 @@ describe('a config that contradicts itself is refused with both numbers', () => 
       'attn_layer_period and layer_types must agree on which layers have full attention, got "layer 1, counted from 0"',
     ],
     [
+      typed('gpt_oss', { sliding_window: 8, layer_types: ['full_attention', 'fulll_attention'] }),
+      'layer_types: layer 1, counted from 0, must be one of full_attention, attention, 1, sliding_attention, chunked_attention, linear_attention, mamba, 0, got "fulll_attention"',
+    ],
+    [
       kimi({ full_attn_layers: [1, 2], kda_layers: [2] }),
       'kda_layers and linear_attn_config.full_attn_layers must agree',
     ],
