@@ -97,7 +97,10 @@ export function costFigures(question: CostQuestion): CostFigures {
       }
     }),
     front: paretoFront(
-      sweepExpertParallel({ ...setup, ranks: sizes, batches, usableShare }),
+      sizes.flatMap((ranks) => {
+        const measured = loads && { straggler: counted(loads, first, ranks).straggler }
+        return sweepExpertParallel({ ...setup, ...measured, ranks: [ranks], batches, usableShare })
+      }),
       throughputAndMemory,
     ),
   }

@@ -131,6 +131,18 @@ describe('moesim cost', () => {
     )
   })
 
+  test('where computation takes longest, measured loads slow the front down as well', async () => {
+    const file = join(newFolder(), 'skewed.csv')
+    const rows = Array.from({ length: 128 }, (_, e) => `${e},${e < 16 ? 9 : 1}`)
+    writeFileSync(file, `expert,load\n${rows.join('\n')}\n`)
+    const fastest = ({ front }: { front: { ranks: number; computeSeconds: number }[] }) => front.at(-1)!
+    const fair = fastest(await json('qwen3-30b-a3b --context 1 --latency-us 0'))
+    const skewed = await json(`qwen3-30b-a3b --context 1 --latency-us 0 --loads ${file}`)
+    const { ranks, computeSeconds } = fastest(skewed)
+    expect(ranks).toBe(fair.ranks)
+    expect(computeSeconds).toBeGreaterThan(2 * fair.computeSeconds)
+  })
+
   test('loads of other experts are refused', async () => {
     const file = join(newFolder(), 'loads.csv')
     writeFileSync(file, 'layer,expert,load\n0,0,1\n0,1,2\n')
