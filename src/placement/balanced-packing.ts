@@ -25,18 +25,16 @@ export function balancedPacking(weights: Float32Array | Float64Array, packs: num
   const sums = weights.slice(0, packs).fill(0)
   const filled = new Int32Array(packs)
   // A heap of the packs with room, the lightest first, so that many packs are no matter. All weigh 0: any order is one.
-  const open = Array.from(filled.keys())
+  const heap = filled.map((_, p) => p)
+  let room = packs
   for (const item of heaviestFirst(weights)) {
-    const [lightest] = open
+    const lightest = heap[0]
     pack[item] = lightest
     position[item] = filled[lightest]
     sums[lightest] += weights[item]
     filled[lightest]++
-    if (filled[lightest] === size) {
-      open[0] = open[open.length - 1]
-      open.pop()
-    }
-    sinkFirst(open, sums)
+    if (filled[lightest] === size) heap[0] = heap[--room]
+    sinkFirst(heap, room, sums)
   }
   return { pack, position }
 }
@@ -46,18 +44,19 @@ export function heaviestFirst(weights: Float32Array | Float64Array): Int32Array 
   return Int32Array.from(weights.keys()).sort((a, b) => weights[b] - weights[a] || a - b)
 }
 
-/** Puts the first of a heap where it belongs: packs by their sums, of equals the lower index first. */
-function sinkFirst(heap: number[], sums: Float32Array | Float64Array): void {
-  const isBefore = (a: number, b: number): boolean => sums[a] < sums[b] || (sums[a] === sums[b] && a < b)
-  for (let at = 0; ; ) {
-    const left = 2 * at + 1
-    if (left >= heap.length) return
-    const right = left + 1
-    const child = right < heap.length && isBefore(heap[right], heap[left]) ? right : left
-    if (!isBefore(heap[child], heap[at])) return
-    const sunk = heap[at]
-    heap[at] = heap[child]
-    heap[child] = sunk
+/** Puts the first of a heap of n where it belongs: packs by their sums, of equals the lower index first. */
+function sinkFirst(heap: Int32Array, n: number, sums: Float32Array | Float64Array): void {
+  const sunk = heap[0]
+  const sum = sums[sunk]
+  let at = 0
+  for (let child = 1; child < n; child = 2 * at + 1) {
+    const left = heap[child]
+    const right = heap[child + 1]
+    if (child + 1 < n && (sums[right] < sums[left] || (sums[right] === sums[left] && right < left))) child++
+    const other = heap[child]
+    if (sum < sums[other] || (sum === sums[other] && sunk < other)) break
+    heap[at] = other
     at = child
   }
+  heap[at] = sunk
 }
