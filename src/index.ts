@@ -235,10 +235,10 @@ export {
 
 // layer: the experts that the routing leads to
 
-export type { Activation } from './layer/activations.js'
+export type { Activation } from './kernels/activations.js'
 export { type CheckpointOptions, layerTensors, readLayerWeights } from './layer/checkpoint.js'
 export { type LayerConfig, layerOf } from './layer/config.js'
-export { forwardLayer, routeLayer } from './layer/forward.js'
+export { forwardLayer, type LayerForward, prepareLayer, routeLayer } from './layer/forward.js'
 export { type ExpertLayout, type WeightLayout, weightLayouts } from './layer/layouts.js'
 export { type LayerWeights, randomWeights, type WeightName, weightShapes } from './layer/weights.js'
 

@@ -3,9 +3,10 @@ import { wasm } from './wasm.js'
 /** What ./assembly exports. Pointers are bytes from the start of the memory. */
 interface Exports {
   readonly memory: WebAssembly.Memory
-  pack(weight: number, packed: number, inputs: number, outputs: number): void
+  pack(rows: number, packed: number, inputs: number): void
   linear(
     rows: number,
+    stride: number,
     packed: number,
     bias: number,
     out: number,
@@ -31,11 +32,25 @@ interface Exports {
   ): void
   cut(lowest: number, largest: number, main: number, low: number, high: number): void
   route(rows: number, tokens: number, experts: number, weights: number, kths: number, tops: number): number
+  gather(inputs: number, places: number, factors: number, rows: number, count: number, width: number): void
+  activate(curve: number, gated: number, gate: number, up: number, count: number): void
+  combine(
+    rows: number,
+    places: number,
+    weights: number,
+    out: number,
+    count: number,
+    slots: number,
+    width: number,
+  ): void
 }
 
 /** The SIMD kernels and a memory of their own. */
 export interface Instance extends Exports {
-  /** Lays out so many bytes each, one area after another, and gives where they start. What was laid before is given up. */
+  /**
+   * Lays out so many bytes each, one area after another, and gives where they start. What was laid before is given up, but
+   * leading areas of the same sizes as then lie where they lay, and hold what they held.
+   */
   lay(...bytes: readonly number[]): number[]
   /** `length` values at `at`; a view does not outlive the next `lay`, which may move the memory. */
   floats(at: number, length: number): Float32Array
@@ -51,7 +66,7 @@ let shared: Instance | undefined
  * A new instance of the kernels, or undefined where WebAssembly is missing or forbidden (a Content-Security-Policy
  * without 'wasm-unsafe-eval'): every kernel has a plain twin with the same bits.
  */
-function newInstance(): Instance | undefined {
+export function newInstance(): Instance | undefined {
   if (typeof WebAssembly === 'undefined') return undefined
   try {
     compiled ??= new WebAssembly.Module(Uint8Array.from(atob(wasm), (letter) => letter.charCodeAt(0)))

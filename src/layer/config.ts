@@ -1,8 +1,8 @@
 import { demand, demandNothingElse } from '../errors.js'
+import { type Activation, activations } from '../kernels/activations.js'
 import { type ModelConfig, sublayersOf } from '../model/config.js'
 import { demandObject, demandOneOf, demandSizes, demandTruth } from '../model/demands.js'
 import { checkRouter, type RouterConfig } from '../model/router-config.js'
-import { type Activation, activations } from './activations.js'
 
 /** One mixture-of-experts layer as plain data: a router, E routed experts, and a shared one that every token uses. */
 export interface LayerConfig {

@@ -1,3 +1,4 @@
 // AssemblyScript: what the SIMD kernels export. Built by `npm run kernels` into ../wasm.ts.
+export { activate, combine, gather } from './experts'
 export { linear, pack } from './linear'
 export { cut, plan, route, scratchBytes } from './route'

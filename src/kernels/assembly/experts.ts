@@ -1,0 +1,90 @@
+import { sigmoid } from './elementary'
+
+// What stands around the matrices of experts: rows in, hidden units, rows out. Widths are multiples of 16 floats.
+
+/** Row r becomes factors[r] · inputs[places[r]]. */
+export function gather(
+  inputs: usize,
+  places: usize,
+  factors: usize,
+  rows: usize,
+  count: i32,
+  width: i32,
+): void {
+  const rowBytes = (<usize>width) << 2
+  for (let r = 0; r < count; r++) {
+    const factor = v128.load32_splat(factors)
+    const shift = inputs + <usize>load<i32>(places) * rowBytes - rows
+    for (const end = rows + rowBytes; rows < end; rows += 16) {
+      v128.store(rows, f32x4.mul(factor, v128.load(rows + shift)))
+    }
+    places += 4
+    factors += 4
+  }
+}
+
+/** Hidden units into `up`, as ../activations.ts has them; `curve` is the place of the activation there, but not of gelu. */
+export function activate(curve: i32, gated: i32, gate: usize, up: usize, count: i32): void {
+  for (const end = up + ((<usize>count) << 2); up < end; up += 8) {
+    let x = f64x2.promote_low_f32x4(v128.load64_zero(gate))
+    let y = f64x2.promote_low_f32x4(v128.load64_zero(up))
+    if (curve < 2) {
+      x = f64x2.pmax(x, f64x2.splat(0))
+      if (curve) x = f64x2.mul(x, x)
+    } else {
+      let turn = x
+      if (curve === 4) {
+        const cube = f64x2.mul(f64x2.mul(f64x2.mul(f64x2.splat(0.044715), x), x), x)
+        turn = f64x2.mul(f64x2.splat(1.5957691216057308), f64x2.add(x, cube))
+      } else if (curve === 5) {
+        const seven = f64x2.splat(7)
+        x = f64x2.pmin(x, seven)
+        turn = f64x2.mul(f64x2.splat(1.702), x)
+        y = f64x2.add(f64x2.pmax(f64x2.pmin(y, seven), f64x2.splat(-7)), f64x2.splat(1))
+      }
+      x = f64x2.mul(x, sigmoid(turn))
+    }
+    if (gated) x = f64x2.mul(x, y)
+    v128.store64_lane(up, f32x4.demote_f64x2_zero(x), 0)
+    gate += 8
+  }
+}
+
+/** Row t of `out` becomes the sum over slots k, in order, in float64, of weights[t, k] · rows[places[t, k]]; place −1 is none. */
+export function combine(
+  rows: usize,
+  places: usize,
+  weights: usize,
+  out: usize,
+  count: i32,
+  slots: i32,
+  width: i32,
+): void {
+  const rowBytes = (<usize>width) << 2
+  const slotBytes = (<usize>slots) << 2
+  for (let t = 0; t < count; t++) {
+    for (let lane: usize = 0; lane < rowBytes; lane += 32) {
+      let a = f64x2.splat(0)
+      let b = f64x2.splat(0)
+      let c = f64x2.splat(0)
+      let d = f64x2.splat(0)
+      for (let k: usize = 0; k < slotBytes; k += 4) {
+        const place = load<i32>(places + k)
+        if (place < 0) continue
+        const weight = f64x2.splat(<f64>load<f32>(weights + k))
+        const row = rows + <usize>place * rowBytes + lane
+        a = f64x2.add(a, f64x2.mul(weight, f64x2.promote_low_f32x4(v128.load64_zero(row))))
+        b = f64x2.add(b, f64x2.mul(weight, f64x2.promote_low_f32x4(v128.load64_zero(row, 8))))
+        c = f64x2.add(c, f64x2.mul(weight, f64x2.promote_low_f32x4(v128.load64_zero(row, 16))))
+        d = f64x2.add(d, f64x2.mul(weight, f64x2.promote_low_f32x4(v128.load64_zero(row, 24))))
+      }
+      v128.store64_lane(out, f32x4.demote_f64x2_zero(a), 0)
+      v128.store64_lane(out, f32x4.demote_f64x2_zero(b), 0, 8)
+      v128.store64_lane(out, f32x4.demote_f64x2_zero(c), 0, 16)
+      v128.store64_lane(out, f32x4.demote_f64x2_zero(d), 0, 24)
+      out += 32
+    }
+    places += slotBytes
+    weights += slotBytes
+  }
+}
