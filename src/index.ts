@@ -40,6 +40,10 @@ export {
   type TensorHeader,
 } from './formats/safetensors-header.js'
 
+// kernels: fast twins, same bits
+
+export { linear } from './kernels/linear.js'
+
 // model: what a model is
 
 export { checkModel, defineModel } from './model/check.js'

@@ -1,8 +1,8 @@
 import type { Tensor, Tensor2D, Tensor3D } from '@tensorflow/tfjs'
 import { dispatchOrder, type LayerConfig, type Routing, type WeightName } from '../index.js'
-import { dense } from './dense.js'
+import { combine } from './combine.js'
 import { zerosOf } from './gradient.js'
-import { groupedAdd, groupedMatMul } from './grouped.js'
+import { dense, groupedAdd, groupedMatMul } from './grouped.js'
 import { takeRows } from './rows.js'
 import type { Tf } from './tfjs.js'
 import { units } from './units.js'
@@ -53,7 +53,7 @@ function routedExperts(
   tensors: Tensors,
   config: LayerConfig,
 ): Tensor2D {
-  const [tokens, inner] = x.shape
+  const [tokens] = x.shape
   const { topK } = routing
   const { slots, offsets } = dispatchOrder(routing)
   if (slots.length === 0) return zerosOf(tf, x.shape, [x, weights, ...expertTensors(tensors)])
@@ -63,7 +63,7 @@ function routedExperts(
   })
   const tokenOf = slots.map((slot) => Math.floor(slot / topK))
   const rows = takeRows(tf, x, tokenOf, rowOf, topK)
-  const bySlot = tf.reshape(weights, [tokens * topK, 1]) as Tensor2D
+  const bySlot = tf.reshape(weights, [-1, 1]) as Tensor2D
   const inputs = config.weighInput ? tf.mul(rows, takeRows(tf, bySlot, slots, rowOf, 1)) : rows
   const matrices = {
     gate: tensors.gateProj,
@@ -78,9 +78,7 @@ function routedExperts(
     return bias ? groupedAdd(tf, product, bias as Tensor2D, offsets) : product
   }
   const results = feedForward(tf, inputs as Tensor2D, matrices, project, config)
-  const placed = takeRows(tf, results, rowOf, slots, 1)
-  const weighed = config.weighInput ? placed : tf.mul(placed, bySlot)
-  return tf.sum(tf.reshape(weighed, [tokens, topK, inner]), 1)
+  return combine(tf, results, config.weighInput ? tf.onesLike(weights) : weights, slots, rowOf)
 }
 
 /** The weights of the routed experts. */

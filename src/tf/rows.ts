@@ -18,9 +18,23 @@ export function takeRows(tf: Tf, rows: Tensor2D, from: RowMap, back: RowMap, fan
   }))
 }
 
-/** Rows by number, without a gradient. */
+/** Whether tensors live in the memory of the host, where their values are at hand, and not on a GPU. */
+export const onHost = (tf: Tf): boolean => ['cpu', 'wasm'].includes(tf.getBackend())
+
+/**
+ * Rows by number, without a gradient. On the host they are copied here: `tf.gather` of the wasm backend looks for each
+ * element by itself.
+ */
 export function gather(tf: Tf, rows: Tensor2D, from: RowMap): Tensor2D {
   const [count, width] = rows.shape
+  if (onHost(tf)) {
+    const values = rows.dataSync()
+    const taken = new Float32Array(from.length * width)
+    from.forEach((row, i) => {
+      if (row >= 0) taken.set(values.subarray(row * width, (row + 1) * width), i * width)
+    })
+    return tf.tensor2d(taken, [from.length, width])
+  }
   if (!from.includes(-1)) return tf.gather(rows, tf.tensor1d(from, 'int32'))
   const withZeros = tf.concat([rows, tf.zeros([1, width])]) as Tensor2D
   const numbers = from.map((row) => (row < 0 ? count : row))
