@@ -1,5 +1,6 @@
-// How the students are printed.
+// How training runs are printed.
 import { heatMap } from '../../dist/cli/heatmap.js'
+import type { Learning } from './language-model.js'
 import type { Report } from './student.js'
 
 /** Means over the seeds and their standard deviations; `alone` are the reports of the same seeds without balancing. */
@@ -28,5 +29,15 @@ export function loadRows(loads: readonly Int32Array[], rows: number): string[] {
     const sum = part[0].map((_, expert) => part.reduce((count, load) => count + load[expert], 0))
     const [, blocks] = heatMap(sum, { columns: 0, colors: false }).trim().split(' ')
     return blocks
+  })
+}
+
+/** The mean loss and the load of each layer, in so many rows. */
+export function learningRows({ losses, loads }: Learning, rows: number): string[] {
+  const strips = loads.map((ofLayer) => loadRows(ofLayer, rows))
+  return Array.from({ length: rows }, (_, row) => {
+    const part = losses.slice((row * losses.length) / rows, ((row + 1) * losses.length) / rows)
+    const mean = part.reduce((sum, loss) => sum + loss, 0) / part.length
+    return [mean.toFixed(2).padEnd(13), ...strips.map((strip) => strip[row])].join('  ')
   })
 }
