@@ -5,11 +5,11 @@ npm run lesson 02
 
 Fair routing, 128 experts, 6 a token: every imbalance below is chance.
 tokens   simulated   expected
-    64       1.680      1.717
-   256       0.800      0.802
-  1024       0.381      0.385
-  4096       0.197      0.188
- 16384       0.098      0.093
+    64       1.706      1.717
+   256       0.801      0.802
+  1024       0.372      0.385
+  4096       0.176      0.188
+ 16384       0.103      0.093
 */
 import { expectedMaxViolation, gaussian, nemotron3Nano, noBalance, routerOf, simulate } from 'moesim'
 

@@ -4,8 +4,8 @@ What does the update rate u do?
 npm run lesson 03
 
      u   MaxVio at the start   first step of 20 with a mean below 0.2   settles at   by chance
- 0.010                  3.26                                       13        0.197      0.0820
- 0.001                  3.26                                      140        0.093      0.0820
+ 0.010                  3.23                                       32        0.194      0.0820
+ 0.001                  3.23                                      140        0.099      0.0820
 */
 import { biasBalance, gaussian, type RouterConfig, simulate } from 'moesim'
 

@@ -4,11 +4,11 @@ Can the auxiliary loss fall without balance?
 npm run lesson 05
 
 logits times   auxiliary loss   MaxVio   by chance
-           1           1.4193    3.297       0.116
-         0.3           1.1202    3.297       0.116
-         0.1           1.0391    3.297       0.116
-        0.03           1.0116    3.297       0.116
-        0.01           1.0039    3.297       0.116
+           1           1.4233    3.299       0.116
+         0.3           1.1209    3.299       0.116
+         0.1           1.0393    3.299       0.116
+        0.03           1.0117    3.299       0.116
+        0.01           1.0039    3.299       0.116
 */
 import {
   auxLoss,

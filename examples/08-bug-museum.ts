@@ -5,21 +5,21 @@ npm run lesson 08
 
                               MaxVio                   slots   output     mean
 bug                          without   with  chance  changed   off by     bias see, on GitHub
-bias in the weights             0.26   0.26    0.24    0.0 %    9.2 %    0.000 vllm-project/vllm#12002
-bias of 5 loaded as bf16        0.26   0.38    0.24    5.7 %   32.2 %    5.000 vllm-project/vllm#23640
-groups masked with 0            0.24   4.54    0.24   98.8 %  147.7 %   -1.000 vllm-project/vllm#13474
-groups ranked by 1, not 2       0.24   0.29    0.24   13.3 %   50.4 %    0.000 NVIDIA/Megatron-LM#1441
-softmax, bias of sigmoid        0.26   9.67    0.24   84.4 %  155.9 %    0.000 ml-explore/mlx-lm#1883
-scale forgotten                 0.26   0.26    0.24    0.0 %   60.0 %    0.000 sgl-project/sglang#31449
-scale put on twice              0.26   0.26    0.24    0.0 %  150.0 %    0.000 vllm-project/vllm#45037
-K = 1, normalised               0.62   0.62    0.63    0.0 %   12.5 %    0.000 jingyaogong/minimind#858
-bias kept in bf16, from 5       0.36   3.24    0.24   34.2 %   77.7 %    5.000 NVIDIA/Megatron-LM#1482
-moved every micro-batch         2.88   0.50    0.24   26.3 %   68.3 %    0.000 pytorch/torchtitan#1304
-counted twice, sign             0.36   0.36    0.24    0.0 %    0.0 %    0.000 pytorch/torchtitan#1593
-counted twice, in tokens        0.50   1.80    0.24   26.7 %   72.3 %    0.000 pytorch/torchtitan#1593
-counts against shares           0.36   3.24    0.24   34.2 %   77.7 %   -0.595 gfyddha/FlyLoRA#1
-not centred                     0.41   0.41    0.24    0.0 %    0.0 %    0.038 pytorch/torchtitan#1506
-padding counted                 0.37   0.65    0.27   21.2 %   62.1 %    0.000 NVIDIA/Megatron-LM#5542
+bias in the weights             0.28   0.28    0.24    0.0 %    9.2 %    0.000 vllm-project/vllm#12002
+bias of 5 loaded as bf16        0.28   0.32    0.24    5.4 %   31.4 %    5.000 vllm-project/vllm#23640
+groups masked with 0            0.29   4.57    0.24   98.8 %  147.6 %   -1.000 vllm-project/vllm#13474
+groups ranked by 1, not 2       0.29   0.31    0.24   13.5 %   50.7 %    0.000 NVIDIA/Megatron-LM#1441
+softmax, bias of sigmoid        0.28   9.67    0.24   84.6 %  156.2 %    0.000 ml-explore/mlx-lm#1883
+scale forgotten                 0.28   0.28    0.24    0.0 %   60.0 %    0.000 sgl-project/sglang#31449
+scale put on twice              0.28   0.28    0.24    0.0 %  150.0 %    0.000 vllm-project/vllm#45037
+K = 1, normalised               0.70   0.70    0.63    0.0 %   12.4 %    0.000 jingyaogong/minimind#858
+bias kept in bf16, from 5       0.37   3.26    0.24   34.3 %   77.9 %    5.000 NVIDIA/Megatron-LM#1482
+moved every micro-batch         2.91   0.47    0.24   26.4 %   68.6 %    0.000 pytorch/torchtitan#1304
+counted twice, sign             0.38   0.38    0.24    0.0 %    0.0 %    0.000 pytorch/torchtitan#1593
+counted twice, in tokens        0.59   1.81    0.24   26.6 %   72.4 %    0.000 pytorch/torchtitan#1593
+counts against shares           0.38   3.26    0.24   34.7 %   78.3 %   -0.595 gfyddha/FlyLoRA#1
+not centred                     0.40   0.40    0.24    0.0 %    0.0 %    0.044 pytorch/torchtitan#1506
+padding counted                 0.39   0.65    0.27   20.2 %   60.5 %    0.000 NVIDIA/Megatron-LM#5542
 */
 import { compare } from './museum/compare.js'
 import { exhibits } from './museum/exhibits.js'

@@ -10,6 +10,7 @@ export { expectedLargestNormal, normalCdf, normalDensity, normalQuantile } from 
 export { type Draws, type Streams, streams } from './random.js'
 export { didYouMean } from './suggest.js'
 export { threefry } from './threefry.js'
+export { normalOf, type Ziggurat, ziggurat } from './ziggurat.js'
 
 // formats: bytes in, values out and back
 

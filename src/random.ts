@@ -1,7 +1,7 @@
 import seedrandom from 'seedrandom'
 import { demand } from './errors.js'
-import { log, sinCosTurns } from './math.js'
 import { threefry } from './threefry.js'
+import { normalOf, ziggurat } from './ziggurat.js'
 
 /**
  * Randomness is an argument, in named streams: a draw added to one stream shifts no other, and each
@@ -35,20 +35,19 @@ export function streams(seed: string | number): Streams {
 
 /** Numbers of one stream at one layer and step, drawn one after another from the token last named by `at`. */
 export class Draws {
-  readonly #key: Int32Array
-  readonly #layer: number
-  readonly #step: number
+  /** [4] what the seed and the stream's name make of the generator; with step and layer, where a kernel goes on from. */
+  readonly key: Int32Array
+  readonly layer: number
+  readonly step: number
   readonly #block: Int32Array = new Int32Array(4)
   #token = 0
   #index = 0
   #used = 4
-  #spare = 0
-  #hasSpare = false
 
   constructor(key: Int32Array, layer: number, step: number) {
-    this.#key = key
-    this.#layer = layer
-    this.#step = step
+    this.key = key
+    this.layer = layer
+    this.step = step
   }
 
   /** Goes to the first number of `token`: a whole number below 2^32. */
@@ -56,14 +55,13 @@ export class Draws {
     this.#token = token
     this.#index = 0
     this.#used = 4
-    this.#hasSpare = false
     return this
   }
 
   /** 32 random bits, as a whole number in [0, 2^32). */
   uint32(): number {
     if (this.#used === 4) {
-      threefry(this.#key, this.#index, this.#token, this.#step, this.#layer, this.#block, 0)
+      threefry(this.key, this.#index, this.#token, this.step, this.layer, this.#block, 0)
       this.#index++
       this.#used = 0
     }
@@ -85,41 +83,29 @@ export class Draws {
     return bits % bound
   }
 
-  /** Standard normal. */
+  /** Standard normal: the next word decides, in 1 of 80 draws with further ones of its own, so that it counts as one. */
   normal(): number {
-    if (this.#hasSpare) {
-      this.#hasSpare = false
-      return this.#spare
-    }
-    boxMuller(this.uint32(), this.uint32(), pair)
-    this.#spare = pair[1]
-    this.#hasSpare = true
-    return pair[0]
+    const word = this.uint32() | 0
+    return normalOf(word, ziggurat(), (i) => this.#further(4 * (this.#index - 1) + this.#used - 1, i))
   }
 
   /** Fills `out` with what as many calls of `normal` would give, straight after `at`; faster for long rows. */
   normals(out: Float64Array): void {
     const block = this.#block
+    const tables = ziggurat()
     for (let i = 0; i < out.length; i += 4) {
-      threefry(this.#key, this.#index++, this.#token, this.#step, this.#layer, block, 0)
-      for (let word = 0; word < 4 && i + word < out.length; word += 2) {
-        boxMuller(block[word] >>> 0, block[word + 1] >>> 0, pair)
-        out[i + word] = pair[0]
-        if (i + word + 1 < out.length) out[i + word + 1] = pair[1]
+      threefry(this.key, this.#index++, this.#token, this.step, this.layer, block, 0)
+      for (let word = 0; word < 4 && i + word < out.length; word++) {
+        out[i + word] = normalOf(block[word], tables, (more) => this.#further(i + word, more))
       }
     }
   }
+
+  /** Word `i` of those that decide about word `place`: they lie on the other side of the counter, and shift nothing. */
+  #further(place: number, i: number): number {
+    threefry(this.key, ~((place << 5) | (i >> 2)), this.#token, this.step, this.layer, spare, 0)
+    return spare[i & 3]
+  }
 }
 
-const pair = new Float64Array(2)
-
-/**
- * Two normals from 64 bits: 40 for the radius, so that the tail is right to 7.4 standard deviations, 24 for the angle.
- * Box and Muller, Annals of Mathematical Statistics 29 (1958) 610.
- */
-function boxMuller(a: number, b: number, out: Float64Array): void {
-  const radius = Math.sqrt(-2 * log((a + ((b >>> 24) + 0.5) / 256) / 4294967296))
-  sinCosTurns((b & 0xffffff) / 16777216, out)
-  out[0] *= radius
-  out[1] *= radius
-}
+const spare = new Int32Array(4)

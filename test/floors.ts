@@ -10,6 +10,7 @@ const ground = [
   'normal',
   'stats',
   'threefry',
+  'ziggurat',
   'random',
   'distributions',
 ]

@@ -43,6 +43,16 @@ interface Exports {
     slots: number,
     width: number,
   ): void
+  seek(key: number, step: number, layer: number, tables: number): void
+  normals(
+    token: number,
+    count: number,
+    width: number,
+    means: number,
+    spread: number,
+    words: number,
+    out: number,
+  ): void
 }
 
 /** The SIMD kernels and a memory of their own. */
@@ -54,6 +64,8 @@ export interface Instance extends Exports {
   lay(...bytes: readonly number[]): number[]
   /** `length` values at `at`; a view does not outlive the next `lay`, which may move the memory. */
   floats(at: number, length: number): Float32Array
+  doubles(at: number, length: number): Float64Array
+  words(at: number, length: number): Int32Array
 }
 
 /** An area starts on a multiple of this, so that no vector straddles a cache line that it need not. */
@@ -86,6 +98,8 @@ export function newInstance(): Instance | undefined {
         return starts
       },
       floats: (at, length) => new Float32Array(memory.buffer, at, length),
+      doubles: (at, length) => new Float64Array(memory.buffer, at, length),
+      words: (at, length) => new Int32Array(memory.buffer, at, length),
     }
   } catch {
     return undefined

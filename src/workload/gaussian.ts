@@ -1,4 +1,5 @@
 import { demand, demandNothingElse, demandWhole } from '../errors.js'
+import { normalRows } from '../kernels/normal-rows.js'
 import { normalQuantile } from '../normal.js'
 import type { Workload } from './protocol.js'
 
@@ -36,13 +37,7 @@ export function gaussian(options: GaussianOptions): Workload {
   )
   const means = Float64Array.from(offsets)
   return ({ tokens, layer, step, random }) => {
-    const draws = random('workload', layer, step)
-    const logits = new Float32Array(tokens * numExperts)
-    const noise = new Float64Array(numExperts)
-    for (let token = 0; token < tokens; token++) {
-      draws.at(token).normals(noise)
-      for (let e = 0; e < numExperts; e++) logits[token * numExperts + e] = means[e] + spread * noise[e]
-    }
+    const logits = normalRows(random('workload', layer, step), tokens, means, spread)
     return { tokens, logits }
   }
 }

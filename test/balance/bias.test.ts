@@ -109,7 +109,8 @@ describe('the protocol is open', () => {
     const still = [...simulate({ ...setup, balance: noBalance })]
     const mended = [...simulate({ ...setup, balance: tallPoppy })]
     expect(still.every((report) => report.maxViolation > 0.5)).toBe(true)
-    expect(mended.at(-1)!.maxViolation).toBeLessThan(0.25)
+    const settled = mended.slice(-20).map((report) => report.maxViolation)
+    expect(settled.reduce((sum, value) => sum + value) / 20).toBeLessThan(0.25)
     expect(still.at(-1)!.bias.every((value) => value === 0)).toBe(true)
     expect(mended[0].load).toEqual(still[0].load)
   })

@@ -39,24 +39,24 @@ test('simulate says what it simulates, then step by step and expert by expert wh
     sign rule, rate 0.01: 40 steps, seed 0
 
          step  MaxVio     CV   Gini  entropy  dead  bias spread
-            0   2.094  0.779  0.405   0.9017   0.0        0.000
-            1   1.969  0.731  0.383   0.9138   0.0        0.020
-            2   1.688  0.663  0.354   0.9264   0.0        0.040
-            5   1.375  0.504  0.271   0.9550   0.0        0.100
-           10   0.438  0.259  0.134   0.9855   0.0        0.200
-           20   0.469  0.197  0.107   0.9932   0.0        0.300
-           39   0.281  0.145  0.082   0.9962   0.0        0.340
+            0   1.938  0.776  0.417   0.8950   0.0        0.000
+            1   1.938  0.772  0.416   0.8934   0.0        0.020
+            2   1.313  0.506  0.276   0.9535   0.0        0.040
+            5   0.938  0.422  0.232   0.9658   0.0        0.100
+           10   0.531  0.214  0.111   0.9918   0.0        0.200
+           20   0.500  0.218  0.121   0.9915   0.0        0.320
+           39   0.250  0.164  0.094   0.9951   0.0        0.350
     by chance   0.311  0.163  0.090   0.9950   0.0
 
     Load of each expert, first step
-      0 ▁▁▂▃▃▃▃▃▄▄▅▅▆▇██
+      0 ▁▁▂▂▂▃▃▄▄▄▄▆▆███
 
     Load of each expert, the last 20 steps
-      0 ▄▄▄▅▅▄▅▅▅▄▅▄▅▅▅▄
+      0 ▄▄▅▅▅▅▄▄▅▅▄▅▄▄▅▄
     · none  ▁ < 0.25  ▂ < 0.5  ▃ < 0.75  ▄ < 1  ▅ < 1.25  ▆ < 1.5  ▇ < 2  █ ≥ 2 × the mean load
 
-    The last 20 steps: MaxVio 0.361, 0.311 by chance; of their summed load 0.039, 0.068 by chance.
-    In balance: from step 5 on, mean MaxVio over 20 steps is below twice what chance makes of balanced routing (0.621).
+    The last 20 steps: MaxVio 0.395, 0.311 by chance; of their summed load 0.081, 0.068 by chance.
+    In balance: from step 4 on, mean MaxVio over 20 steps is below twice what chance makes of balanced routing (0.621).
     "
   `)
 })

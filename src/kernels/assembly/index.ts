@@ -1,4 +1,5 @@
 // AssemblyScript: what the SIMD kernels export. Built by `npm run kernels` into ../wasm.ts.
 export { activate, combine, gather } from './experts'
 export { linear, pack } from './linear'
+export { normals, seek } from './random'
 export { cut, plan, route, scratchBytes } from './route'
