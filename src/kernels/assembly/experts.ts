@@ -25,29 +25,38 @@ export function gather(
 
 /** Hidden units into `up`, as ../activations.ts has them; `curve` is the place of the activation there, but not of gelu. */
 export function activate(curve: i32, gated: i32, gate: usize, up: usize, count: i32): void {
-  for (const end = up + ((<usize>count) << 2); up < end; up += 8) {
-    let x = f64x2.promote_low_f32x4(v128.load64_zero(gate))
-    let y = f64x2.promote_low_f32x4(v128.load64_zero(up))
-    if (curve < 2) {
-      x = f64x2.pmax(x, f64x2.splat(0))
-      if (curve) x = f64x2.mul(x, x)
-    } else {
-      let turn = x
-      if (curve === 4) {
-        const cube = f64x2.mul(f64x2.mul(f64x2.mul(f64x2.splat(0.044715), x), x), x)
-        turn = f64x2.mul(f64x2.splat(1.5957691216057308), f64x2.add(x, cube))
-      } else if (curve === 5) {
-        const seven = f64x2.splat(7)
-        x = f64x2.pmin(x, seven)
-        turn = f64x2.mul(f64x2.splat(1.702), x)
-        y = f64x2.add(f64x2.pmax(f64x2.pmin(y, seven), f64x2.splat(-7)), f64x2.splat(1))
-      }
-      x = f64x2.mul(x, sigmoid(turn))
+  const end = up + ((<usize>count) << 2)
+  // The first two have a loop of their own: one that calls a function keeps its vectors in memory.
+  for (; curve < 2 && up < end; up += 8) {
+    let x = f64x2.pmax(two(gate), f64x2.splat(0))
+    if (curve) x = f64x2.mul(x, x)
+    if (gated) x = f64x2.mul(x, two(up))
+    v128.store64_lane(up, f32x4.demote_f64x2_zero(x), 0)
+    gate += 8
+  }
+  for (; up < end; up += 8) {
+    let x = two(gate)
+    let y = two(up)
+    let turn = x
+    if (curve === 4) {
+      const cube = f64x2.mul(f64x2.mul(f64x2.mul(f64x2.splat(0.044715), x), x), x)
+      turn = f64x2.mul(f64x2.splat(1.5957691216057308), f64x2.add(x, cube))
+    } else if (curve === 5) {
+      const seven = f64x2.splat(7)
+      x = f64x2.pmin(x, seven)
+      turn = f64x2.mul(f64x2.splat(1.702), x)
+      y = f64x2.add(f64x2.pmax(f64x2.pmin(y, seven), f64x2.splat(-7)), f64x2.splat(1))
     }
+    x = f64x2.mul(x, sigmoid(turn))
     if (gated) x = f64x2.mul(x, y)
     v128.store64_lane(up, f32x4.demote_f64x2_zero(x), 0)
     gate += 8
   }
+}
+
+/** Two float32 as float64. */
+function two(at: usize): v128 {
+  return f64x2.promote_low_f32x4(v128.load64_zero(at))
 }
 
 /** Row t of `out` becomes the sum over slots k, in order, in float64, of weights[t, k] · rows[places[t, k]]; place −1 is none. */
