@@ -1,10 +1,11 @@
 import { exp, log } from '../math.js'
+import type { ScoreFunction } from './scores.js'
 
 // Where a selection can stop looking. Scores grow with logits, so that a cut through the selection keys is a cut through the
 // logits of each expert. It only has to be safe: a logit that is not above it belongs to a key below the cut.
 
 /** How the keys come from the rows: `given` keys stand there already, save for the bias. */
-export type Scoring = 'sigmoid' | 'sqrtsoftplus' | 'given' | 'afterTopK'
+export type Scoring = ScoreFunction | 'given' | 'afterTopK'
 
 /** Three cuts through the keys: the usual one, and those for tokens that it leaves too few or too many candidates. */
 export interface Cuts {
@@ -46,7 +47,8 @@ export function cutLogits(
 }
 
 function logitBelow(score: number, scoring: Scoring): number {
-  if (scoring === 'given' || scoring === 'afterTopK') return Math.max(-never, Math.min(score - 1e-44, never))
+  if (scoring !== 'sigmoid' && scoring !== 'sqrtsoftplus')
+    return Math.max(-never, Math.min(score - 1e-44, never))
   if (score < 1e-30) return Number.NEGATIVE_INFINITY
   const logit = scoring === 'sigmoid' ? sigmoidBelow(score) : sqrtSoftplusBelow(score)
   return logit - 1e-6 * (Math.abs(logit) + 1)

@@ -3,6 +3,7 @@ import { wasm } from './wasm.js'
 /** What ./assembly exports. Pointers are bytes from the start of the memory. */
 interface Exports {
   readonly memory: WebAssembly.Memory
+  readonly heapBase: WebAssembly.Global
   pack(rows: number, packed: number, inputs: number): void
   linear(
     rows: number,
@@ -30,6 +31,15 @@ interface Exports {
     scratch: number,
     load: number,
   ): void
+  scores(
+    rows: number,
+    count: number,
+    width: number,
+    kind: number,
+    masked: number,
+    out: number,
+    powers: number,
+  ): number
   cut(lowest: number, largest: number, main: number, low: number, high: number): void
   route(rows: number, tokens: number, experts: number, weights: number, kths: number, tops: number): number
   gather(inputs: number, places: number, factors: number, rows: number, count: number, width: number): void
@@ -87,7 +97,7 @@ export function newInstance(): Instance | undefined {
     return {
       ...exports,
       lay(...bytes) {
-        let end = alignment
+        let end = Math.ceil(exports.heapBase.value / alignment) * alignment // in front of it lie constants
         const starts = bytes.map((size) => {
           const start = end
           end += Math.ceil(size / alignment) * alignment

@@ -2,6 +2,7 @@ import { sigmoid, softplus } from '../math.js'
 import type { BlockRouter, RouteSettings } from './block-router.js'
 import { cutLogits } from './cutoffs.js'
 import { groupMask } from './group-mask.js'
+import { softmaxRow } from './scores.js'
 import { selectBest } from './select-best.js'
 import { weighRow } from './weigh-row.js'
 
@@ -21,6 +22,8 @@ export function plainRoute(settings: RouteSettings, bias: Float32Array): BlockRo
   const places = new Int32Array(topK)
   const selected = new Float64Array(topK)
   const load = new Int32Array(numExperts)
+  const powers = new Float64Array(numExperts)
+  const shares = new Float32Array(numExperts)
   const kths: number[] = []
   const tops: number[] = []
 
@@ -74,11 +77,18 @@ export function plainRoute(settings: RouteSettings, bias: Float32Array): BlockRo
       tops.length = 0
       const apart = Math.ceil(tokens / 64)
       for (let token = first; token < first + tokens; token++) {
-        const row = token * numExperts
+        let [from, row] = [rows, token * numExperts]
+        if (scoring === 'softmax') {
+          softmaxRow(rows, row, powers, shares, 0)
+          for (let e = 0; e < numExperts; e++) {
+            if (rows[row + e] === Number.NEGATIVE_INFINITY) shares[e] = Number.NEGATIVE_INFINITY
+          }
+          ;[from, row] = [shares, 0]
+        }
         let among = candidates
-        if (!selectAbove(rows, row)) {
+        if (!selectAbove(from, row)) {
           among = everyone
-          if (!selectAmongAll(rows, row)) return false
+          if (!selectAmongAll(from, row)) return false
         }
         for (let slot = 0; slot < topK; slot++) {
           const place = places[slot]

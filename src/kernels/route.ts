@@ -2,6 +2,7 @@ import type { BlockRouter, RouteSettings } from './block-router.js'
 import { cutLogits, cutsOf, type Scoring } from './cutoffs.js'
 import { type Instance, sharedInstance } from './instance.js'
 import { plainRoute } from './plain-route.js'
+import { scoreKinds } from './scores.js'
 
 export interface Routed {
   /** [T, K] */
@@ -35,7 +36,7 @@ export function routeRows(
   return { experts, weights, load: router.load() }
 }
 
-const kinds: Readonly<Record<Scoring, number>> = { sigmoid: 0, sqrtsoftplus: 1, given: 2, afterTopK: 3 }
+const kinds: Readonly<Record<Scoring, number>> = { ...scoreKinds, given: 2, afterTopK: 3 }
 
 /** Rows that stay, with what becomes of them, in the second-level cache. */
 const cachedFloats = 1 << 17
@@ -46,17 +47,19 @@ function fastRoute(kernels: Instance, settings: RouteSettings, bias: Float32Arra
   const most = Math.max(32, Math.floor(cachedFloats / (numExperts + 2 * topK)))
   const width = Math.ceil(numExperts / 64) * 64
   const padded = Math.ceil(numExperts / 16) * 16
-  const [biasAt, cutsAt, loadAt, scratchAt, rowsAt, expertsAt, weightsAt, kthsAt, topsAt] = kernels.lay(
-    4 * width,
-    12 * width,
-    4 * width + 64,
-    kernels.scratchBytes.value,
-    4 * (most * numExperts + 64),
-    4 * (most * topK + 4),
-    4 * (most * topK + 4),
-    4 * (most + 4),
-    4 * (most + 4),
-  )
+  const [biasAt, cutsAt, loadAt, scratchAt, rowsAt, expertsAt, weightsAt, kthsAt, topsAt, powersAt] =
+    kernels.lay(
+      4 * width,
+      12 * width,
+      4 * width + 64,
+      kernels.scratchBytes.value,
+      4 * ((most + 4) * numExperts + 64),
+      4 * (most + 4) * topK,
+      4 * (most + 4) * topK,
+      4 * (most + 4),
+      4 * (most + 4),
+      8 * (numExperts + 4),
+    )
   const { buffer } = kernels.memory
   const floats = (at: number, length: number) => new Float32Array(buffer, at, length)
   const ints = (at: number, length: number) => new Int32Array(buffer, at, length)
@@ -82,6 +85,13 @@ function fastRoute(kernels: Instance, settings: RouteSettings, bias: Float32Arra
     route(rows, first, tokens, experts, weights) {
       seen = tokens
       blockRows.set(rows.subarray(first * numExperts, (first + tokens) * numExperts))
+      const softmax = scoring === 'softmax' // its scores are those of a whole row
+      if (
+        softmax &&
+        !kernels.scores(rowsAt, tokens, numExperts, scoreKinds.softmax, -Infinity, rowsAt, powersAt)
+      ) {
+        return false
+      }
       if (!kernels.route(rowsAt, tokens, expertsAt, weightsAt, kthsAt, topsAt)) return false
       experts.set(blockExperts.subarray(0, tokens * topK), first * topK)
       weights.set(blockWeights.subarray(0, tokens * topK), first * topK)

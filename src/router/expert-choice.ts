@@ -3,7 +3,7 @@ import { selectBest } from '../kernels/select-best.js'
 import { logitsOf } from './logits.js'
 import type { Router } from './protocol.js'
 import type { RoutingSizes } from './routing.js'
-import { maskScores, refuseUnordered, softmaxRows } from './score.js'
+import { maskScores, softmaxRows } from './score.js'
 import { routeAllOpen } from './variable.js'
 
 export interface ExpertChoiceOptions {
@@ -38,8 +38,7 @@ export function expertChoice(options: ExpertChoiceOptions): Router {
   const capacityOf = typeof capacity === 'function' ? capacity : () => capacity
   return (batch) => {
     const logits = logitsOf(batch, numExperts, 'expertChoice')
-    refuseUnordered(logits, numExperts, 'expertChoice')
-    const scores = softmaxRows(logits, numExperts)
+    const scores = softmaxRows(logits, numExperts, 'expertChoice')
     const wanted = maskScores(scores, logits)
     const taken = new Float32Array(wanted.length).fill(Number.NEGATIVE_INFINITY)
     const groupLength = (tokensPerGroup ?? batch.tokens) * numExperts

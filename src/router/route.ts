@@ -1,10 +1,11 @@
 import { demand } from '../errors.js'
-import { type Routed, routeRows } from '../kernels/route.js'
+import type { Scoring } from '../kernels/cutoffs.js'
+import { routeRows } from '../kernels/route.js'
 import { checkBias } from './check-bias.js'
 import { type ResolvedRouter, type RouterConfig, resolveRouter } from './config.js'
 import { type Roundings, roundEach } from './rounding.js'
 import type { Routing, ScoredRouting } from './routing.js'
-import { maskScores, refuseUnordered, scoreLogits } from './score.js'
+import { maskedScores, maskScores, ordered, scoreLogits } from './score.js'
 import { selectExperts } from './select.js'
 import { weighExperts } from './weigh.js'
 
@@ -18,7 +19,9 @@ import { weighExperts } from './weigh.js'
 export function route(logits: Float32Array, router: RouterConfig, bias?: Float32Array): Routing {
   const resolved = resolveRouter(router)
   checkInputs(logits, resolved, bias)
-  return routeResolved(logits, resolved, bias)
+  const { scoreFunction, softmaxOrder } = resolved
+  const scoring = softmaxOrder === 'afterTopK' ? softmaxOrder : scoreFunction
+  return routeRowsBy(logits, scoring, resolved, bias)
 }
 
 /** The same, with the scores that the selection was made from; `roundings` rounds what each station hands on. */
@@ -30,17 +33,18 @@ export function routeScored(
 ): ScoredRouting {
   const resolved = resolveRouter(router)
   checkInputs(logits, resolved, bias)
+  if (Object.values(roundings).every((rounding) => rounding === undefined)) {
+    const scores = maskedScores(logits, resolved)
+    const scoring = resolved.softmaxOrder === 'afterTopK' ? 'afterTopK' : 'given'
+    return { ...routeRowsBy(scores, scoring, resolved, bias), scores }
+  }
   const given = roundEach(logits, roundings.logits)
   const scores = roundEach(scoreLogits(given, resolved), roundings.scores)
-  const told = maskScores(scores, given)
-  if (Object.values(roundings).every((rounding) => rounding === undefined)) {
-    return { ...routeResolved(given, resolved, bias, told), scores: told }
-  }
   const { numExperts, topK } = resolved
   const experts = selectExperts(scores, given, resolved, bias, roundings.keys)
   const weights = roundEach(weighExperts(experts, scores, resolved), roundings.weights)
   const tokens = logits.length / numExperts
-  return { tokens, topK, numExperts, experts, weights, dropped: 0, scores: told }
+  return { tokens, topK, numExperts, experts, weights, dropped: 0, scores: maskScores(scores, given) }
 }
 
 function checkInputs(logits: Float32Array, router: ResolvedRouter, bias: Float32Array | undefined): void {
@@ -61,19 +65,15 @@ function checkInputs(logits: Float32Array, router: ResolvedRouter, bias: Float32
   )
 }
 
-/** Scores only what it must, save for a softmax before top-k, whose scores hang together: they may be `known`. */
-function routeResolved(
-  logits: Float32Array,
+/** Routes rows of logits, or of what `scoring` says. */
+function routeRowsBy(
+  rows: Float32Array,
+  scoring: Scoring,
   router: ResolvedRouter,
   bias: Float32Array = new Float32Array(router.numExperts),
-  known?: Float32Array,
 ): Routing {
-  const { numExperts, topK, scoreFunction, softmaxOrder } = router
-  const before = scoreFunction === 'softmax' && softmaxOrder === 'beforeTopK'
-  const rows = before ? (known ?? maskScores(scoreLogits(logits, router), logits)) : logits
-  const scoring = scoreFunction !== 'softmax' ? scoreFunction : before ? 'given' : 'afterTopK'
+  const { numExperts, topK } = router
   const routed = routeRows(rows, { ...router, scoring }, bias)
-  if (routed === undefined) refuseUnordered(logits, numExperts, 'route')
-  const { experts, weights } = routed as Routed
-  return { tokens: logits.length / numExperts, topK, numExperts, experts, weights, dropped: 0 }
+  const { experts, weights } = ordered(routed, rows, numExperts, 'route')
+  return { tokens: rows.length / numExperts, topK, numExperts, experts, weights, dropped: 0 }
 }

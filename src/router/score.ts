@@ -1,5 +1,5 @@
 import { InputError } from '../errors.js'
-import { exp, sigmoid, softplus } from '../math.js'
+import { scoreRows } from '../kernels/scores.js'
 import type { ResolvedRouter } from './config.js'
 
 /**
@@ -9,46 +9,38 @@ import type { ResolvedRouter } from './config.js'
  * reads the logits themselves, so they are the scores. Throws an InputError, with the position, on NaN and +∞.
  */
 export function scoreLogits(logits: Float32Array, router: ResolvedRouter): Float32Array {
-  refuseUnordered(logits, router.numExperts, 'route')
-  if (router.scoreFunction === 'sigmoid') return scoreEach(logits, sigmoid)
-  if (router.scoreFunction === 'sqrtsoftplus') return scoreEach(logits, sqrtSoftplus)
-  return router.softmaxOrder === 'afterTopK' ? logits : softmaxRows(logits, router.numExperts)
+  return scored(logits, router, 0)
 }
 
 /** The scores as the selection reads them: −∞, below any bias, where a logit of −∞ keeps a token from an expert. */
+export function maskedScores(logits: Float32Array, router: ResolvedRouter): Float32Array {
+  return scored(logits, router, Number.NEGATIVE_INFINITY)
+}
+
+function scored(logits: Float32Array, router: ResolvedRouter, masked: number): Float32Array {
+  const { numExperts, scoreFunction, softmaxOrder } = router
+  if (softmaxOrder === 'afterTopK') {
+    refuseUnordered(logits, numExperts, 'route')
+    return logits
+  }
+  return ordered(scoreRows(logits, numExperts, scoreFunction, masked), logits, numExperts, 'route')
+}
+
+/** A result that is undefined where a logit is NaN or +∞; that is refused with its position. */
+export function ordered<T>(result: T | undefined, logits: Float32Array, width: number, who: string): T {
+  if (result === undefined) refuseUnordered(logits, width, who)
+  return result as T
+}
+
+/** The same of scores without a mask. */
 export function maskScores(scores: Float32Array, logits: Float32Array): Float32Array {
   if (!logits.includes(Number.NEGATIVE_INFINITY)) return scores
   return scores.map((score, i) => (logits[i] === Number.NEGATIVE_INFINITY ? Number.NEGATIVE_INFINITY : score))
 }
 
-function scoreEach(logits: Float32Array, scoreOf: (logit: number) => number): Float32Array {
-  const scores = new Float32Array(logits.length)
-  for (let i = 0; i < logits.length; i++) scores[i] = scoreOf(logits[i])
-  return scores
-}
-
-const sqrtSoftplus = (logit: number): number => Math.sqrt(softplus(logit))
-
-/** Softmax over each row of `width` logits, a mask of −∞ gets 0; the sum in float64 as four interleaved partial sums, an order SIMD lanes can follow. */
-export function softmaxRows(logits: Float32Array, width: number): Float32Array {
-  const scores = new Float32Array(logits.length)
-  const powers = new Float64Array(width)
-  for (let row = 0; row < logits.length; row += width) {
-    let largest = Number.NEGATIVE_INFINITY
-    for (let e = 0; e < width; e++) largest = Math.max(largest, logits[row + e])
-    if (largest === Number.NEGATIVE_INFINITY) continue // every expert is masked: no scores
-    for (let e = 0; e < width; e++) powers[e] = exp(logits[row + e] - largest)
-    const total = interleavedSum(powers)
-    for (let e = 0; e < width; e++) scores[row + e] = powers[e] / total
-  }
-  return scores
-}
-
-/** ((a₀ + a₄ + …) + (a₁ + a₅ + …)) + ((a₂ + …) + (a₃ + …)). */
-function interleavedSum(values: Float64Array): number {
-  const partial = new Float64Array(4)
-  for (let i = 0; i < values.length; i++) partial[i & 3] += values[i]
-  return partial[0] + partial[1] + (partial[2] + partial[3])
+/** Softmax over each row of `width` logits; a mask of −∞ gets 0. Throws an InputError, headed by `who`, on NaN and +∞. */
+export function softmaxRows(logits: Float32Array, width: number, who: string): Float32Array {
+  return ordered(scoreRows(logits, width, 'softmax', 0), logits, width, who)
 }
 
 /** Throws an InputError, headed by `who` and with the position, on a logit that is NaN or +∞. */

@@ -64,7 +64,7 @@ function mixTwice(who: string, { numExperts, jitter, ...rest }: SparseMixerOptio
         const { expert, factor } = pick(close, draws)
         experts[slot] = expert
         if (expert < 0) continue
-        weights[slot] = softmaxRows(close, numExperts)[expert] * factor
+        weights[slot] = softmaxRows(close, numExperts, who)[expert] * factor
         left[expert] = Number.NEGATIVE_INFINITY
       }
     }

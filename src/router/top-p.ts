@@ -1,7 +1,7 @@
 import { demand, demandNothingElse, demandWhole } from '../errors.js'
 import { logitsOf } from './logits.js'
 import type { Router } from './protocol.js'
-import { maskScores, refuseUnordered, softmaxRows } from './score.js'
+import { maskScores, softmaxRows } from './score.js'
 import { topK } from './top-k.js'
 import { routeAllOpen } from './variable.js'
 
@@ -26,8 +26,7 @@ export function topP(options: { readonly numExperts: number; readonly threshold:
   )
   return (batch) => {
     const logits = logitsOf(batch, numExperts, 'topP')
-    refuseUnordered(logits, numExperts, 'topP')
-    const scores = softmaxRows(logits, numExperts)
+    const scores = softmaxRows(logits, numExperts, 'topP')
     const ranked = topK(maskScores(scores, logits), numExperts, numExperts)
     const keys = new Float32Array(scores.length).fill(Number.NEGATIVE_INFINITY)
     for (let row = 0; row < scores.length; row += numExperts) {

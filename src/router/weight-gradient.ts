@@ -70,7 +70,7 @@ const slopes = {
 
 /** From ∂L/∂ln p to ∂L/∂logit: every logit is in every denominator. */
 function throughSoftmax(logits: Float32Array, pull: Float32Array, width: number): Float32Array {
-  const probabilities = softmaxRows(logits, width)
+  const probabilities = softmaxRows(logits, width, 'weightGradient')
   const result = new Float32Array(pull.length)
   for (let row = 0; row < pull.length; row += width) {
     let sum = 0

@@ -1,5 +1,5 @@
 import fc from 'fast-check'
-import { route } from 'moesim'
+import { route, routeInPrecision } from 'moesim'
 import { describe, expect, test } from 'vitest'
 import { withoutWebAssembly } from '../kernels/plain.js'
 import { naiveRoute } from './naive-route.js'
@@ -30,6 +30,14 @@ describe('the kernel, its plain twin and the naive reference give the same exper
       fc.property(fc.nat(), (seed) => expectAgreement(routeCase(seed, 20_000))),
       { numRuns: 150 },
     )
+  })
+
+  test('and the same scores, which a rounding of the keys makes them compute all', () => {
+    for (let seed = 0; seed < 40; seed++) {
+      const { logits, router, bias } = routeCase(seed, 4000)
+      const rounded = () => routeInPrecision(logits, router, { keys: 'bf16' }, bias)
+      expect(withoutWebAssembly(rounded)).toEqual(rounded())
+    }
   })
 
   test('on logits that drift along the batch, so that no cut fits for long', () => {
@@ -64,6 +72,9 @@ describe('NaN and +∞ are refused with their position', () => {
         expect(refused).toThrow(refusal)
         expect(() => withoutWebAssembly(refused)).toThrow(refusal)
       }
+      const rounded = () => routeInPrecision(spoilt, router, { keys: 'bf16' })
+      expect(rounded).toThrow(refusal)
+      expect(() => withoutWebAssembly(rounded)).toThrow(refusal)
       const after = { ...router, scoreFunction: 'softmax', softmaxOrder: 'afterTopK' } as const
       expect(() => route(spoilt, after)).toThrow(refusal)
     }

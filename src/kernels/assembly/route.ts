@@ -1,4 +1,4 @@
-import { exp, sigmoid, sqrtSoftplus } from './elementary'
+import { demote, exp, sigmoids, sqrtSoftpluses } from './elementary'
 
 // score → select → weigh in one go, for blocks of 32 tokens, each stage a short loop over the whole block:
 //   mask      a bit for each expert whose logit is not below its threshold
@@ -42,14 +42,15 @@ const atScores: usize = 3 * listBytes
 const atKeys: usize = 4 * listBytes // float32
 const atRanks: usize = 5 * listBytes
 const atMasks: usize = 6 * listBytes // 32 tokens × 16 words
-const atStarts: usize = atMasks + 4096
+const atOwn: usize = atMasks + 4096 // of four rows
+const atStarts: usize = atOwn + 512
 const atLevels: usize = atStarts + 256
-const atSlow: usize = atLevels + 128
+const atSlow: usize = atLevels + 192
 const atCuts: usize = atSlow + 128
 const atRows: usize = atCuts + 64 // places × 4 lanes
 const atSorted: usize = atRows + 16 * 72
 const atSelected: usize = atSorted + 16 * 48
-const atBest: usize = atSelected + 8 * 40 // groups, up to 1024 of them
+const atBest: usize = atSelected + 32 * 40 // groups, up to 1024 of them
 export const scratchBytes: usize = atBest + 4 * 1024 * 3
 
 export function plan(
@@ -83,6 +84,7 @@ export function plan(
   placeBits = topK > 8 ? 6 : 5
   places = 1 << placeBits
   memory.fill(scratchAt, 0, scratchBytes)
+  v128.store(scratchAt, i32x4.splat(i32.MAX_VALUE), atCuts) // no token is sure of its best
 }
 
 /** Sets the keys that the three rows of thresholds stand for, as ordered whole numbers. */
@@ -101,25 +103,45 @@ function rankOf(order: i32): i32 {
   return (<i32>min(rank, <u32>(0x7fffffff >> placeBits))) << placeBits
 }
 
-/** Bits of the experts in a row whose logit is above the threshold, or NaN. */
-function mask(row: usize, threshold: usize, out: usize): void {
-  const end = row + ((<usize>width) << 2)
+/** For each of four rows, a bit for each expert whose logit is above the threshold, or NaN; so many words apart. */
+function mask(row: usize, threshold: usize, out: usize, words: i32): void {
+  const bytes = (<usize>width) << 2
+  const apart = (<usize>words) << 3
+  const end = row + bytes
   while (row < end) {
-    const a = f32x4.le(v128.load(row), v128.load(threshold))
-    const b = f32x4.le(v128.load(row, 16), v128.load(threshold, 16))
-    const c = f32x4.le(v128.load(row, 32), v128.load(threshold, 32))
-    const d = f32x4.le(v128.load(row, 48), v128.load(threshold, 48))
-    const below = i8x16.narrow_i16x8_s(i16x8.narrow_i32x4_s(a, b), i16x8.narrow_i32x4_s(c, d))
-    store<u16>(out, ~i8x16.bitmask(below))
+    const t0 = v128.load(threshold)
+    const t1 = v128.load(threshold, 16)
+    const t2 = v128.load(threshold, 32)
+    const t3 = v128.load(threshold, 48)
+    let from = row
+    store<u16>(out, above(from, t0, t1, t2, t3))
+    from += bytes
+    let to = out + apart
+    store<u16>(to, above(from, t0, t1, t2, t3))
+    from += bytes
+    to += apart
+    store<u16>(to, above(from, t0, t1, t2, t3))
+    from += bytes
+    to += apart
+    store<u16>(to, above(from, t0, t1, t2, t3))
     row += 64
     threshold += 64
     out += 2
   }
   const odd = width & 15
   if (odd) {
-    const last: i32 = load<u16>(out - 2)
-    store<u16>(out - 2, <u16>(last & ((1 << odd) - 1)))
+    for (let t = 0; t < 4; t++) {
+      const last: i32 = load<u16>(out - 2)
+      store<u16>(out - 2, <u16>(last & ((1 << odd) - 1)))
+      out += apart
+    }
   }
+}
+
+function above(row: usize, t0: v128, t1: v128, t2: v128, t3: v128): i32 {
+  const a = i16x8.narrow_i32x4_s(f32x4.le(v128.load(row), t0), f32x4.le(v128.load(row, 16), t1))
+  const b = i16x8.narrow_i32x4_s(f32x4.le(v128.load(row, 32), t2), f32x4.le(v128.load(row, 48), t3))
+  return ~i8x16.bitmask(i8x16.narrow_i16x8_s(a, b))
 }
 
 function count(masks: usize, words: i32): i32 {
@@ -136,12 +158,14 @@ function compact(rows: usize, tokens: i32): usize {
   let masks = scratch + atMasks
   let at = scratch
   for (let t = 0; t < tokens; t++) {
-    let n = count(masks, words)
+    let own = masks
+    let n = count(own, words)
     let level = 0
     if (n < slots || n > places) {
       level = n < slots ? 1 : 2
-      mask(rows, thresholds + <usize>level * thresholdBytes, masks)
-      n = count(masks, words)
+      own = scratch + atOwn
+      mask(rows, thresholds + <usize>level * thresholdBytes, own, words)
+      n = count(own, words)
       if (n < slots || n > places) {
         later(t)
         n = 0
@@ -155,7 +179,7 @@ function compact(rows: usize, tokens: i32): usize {
       let bias = biases
       let first = 0
       for (let w = 0; w < words; w++) {
-        let bits = load<i64>(masks + ((<usize>w) << 3))
+        let bits = load<i64>(own + ((<usize>w) << 3))
         const end = at + ((<usize>popcnt(bits)) << 2)
         while (at < end) {
           at = put(at, row, bias, first, bits)
@@ -176,7 +200,9 @@ function compact(rows: usize, tokens: i32): usize {
     masks += (<usize>words) << 3
     rows += rowBytes
   }
-  v128.store(scratch + ((<usize>tokens) << 2), i32x4.splat(<i32>(at - scratch)), atStarts)
+  const after = scratch + ((<usize>tokens) << 2)
+  v128.store(after, i32x4.splat(<i32>(at - scratch)), atStarts)
+  v128.store(after, i32x4.splat(i32.MAX_VALUE), atLevels)
   v128.store(at, i32x4.splat(0), atLogits)
   return at
 }
@@ -198,20 +224,13 @@ function put(at: usize, row: usize, bias: usize, first: i32, bits: i64): usize {
 /** Scores, keys and ranks of the list up to `end`; 0 if a logit is NaN or +∞. */
 function score(end: usize): i32 {
   let ordered = i32x4.splat(-1)
-  if (kind === 0) {
-    for (let at = scratch; at < end; at += 8) {
-      const y = sigmoid(f64x2.promote_low_f32x4(v128.load64_zero(at, atLogits)))
-      v128.store64_lane(at, f32x4.demote_f64x2_zero(y), 0, atScores)
-    }
-  } else if (kind === 1) {
-    for (let at = scratch; at < end; at += 8) {
-      const y = sqrtSoftplus(f64x2.promote_low_f32x4(v128.load64_zero(at, atLogits)))
-      v128.store64_lane(at, f32x4.demote_f64x2_zero(y), 0, atScores)
-    }
-  } else memory.copy(scratch + atScores, scratch + atLogits, end - scratch)
+  const scoring = kind
   for (let at = scratch; at < end; at += 16) {
-    ordered = v128.and(ordered, f32x4.lt(v128.load(at, atLogits), f32x4.splat(Infinity)))
-    const key = f32x4.add(f32x4.add(v128.load(at, atScores), v128.load(at, atBiases)), f32x4.splat(0))
+    const x = v128.load(at, atLogits)
+    ordered = v128.and(ordered, f32x4.lt(x, f32x4.splat(Infinity)))
+    const y = scoring === 0 ? sigmoids(x) : scoring === 1 ? sqrtSoftpluses(x) : x
+    v128.store(at, y, atScores)
+    const key = f32x4.add(f32x4.add(y, v128.load(at, atBiases)), f32x4.splat(0))
     v128.store(at, key, atKeys)
     const order = v128.xor(key, v128.and(i32x4.shr_s(key, 31), i32x4.splat(0x7fffffff)))
     const rank = i32x4.shr_u(i32x4.sub(i32x4.max_s(order, i32x4.splat(base)), i32x4.splat(base)), drop)
@@ -222,7 +241,7 @@ function score(end: usize): i32 {
 }
 
 /** Finds the best K of four tokens, in order, from token `t` of the block on, and emits them. */
-function rank(t: i32, experts: usize, weights: usize, kths: usize, tops: usize): void {
+function rank(t: i32, none: usize, experts: usize, weights: usize, kths: usize, tops: usize): void {
   let info = scratch + ((<usize>t) << 2)
   const s0 = load<i32>(info, atStarts)
   const s1 = load<i32>(info, atStarts + 4)
@@ -265,25 +284,26 @@ function rank(t: i32, experts: usize, weights: usize, kths: usize, tops: usize):
   const top = v128.load(sorted)
   v128.store(kths, i32x4.add(i32x4.shl(i32x4.shr_u(last, placeBits), drop), i32x4.splat(base)))
   v128.store(tops, i32x4.add(i32x4.shl(i32x4.shr_u(top, placeBits), drop), i32x4.splat(base)))
-  const mask = i32x4.splat(places - 1)
-  for (let at = sorted, end = sorted + ((<usize>slots) << 4); at < end; at += 16) {
-    const x = v128.load(at)
-    if (drop > 0) {
-      const next = v128.load(at, 16)
-      unsure = v128.or(unsure, i32x4.eq(i32x4.shr_u(x, placeBits), i32x4.shr_u(next, placeBits)))
-    }
-    v128.store(at, v128.andnot(mask, x))
+  const lastBits = i32x4.splat(places - 1)
+  const end = sorted + ((<usize>slots) << 4)
+  for (let at = sorted; at < end && drop > 0; at += 16) {
+    const x = i32x4.shr_u(v128.load(at), placeBits)
+    unsure = v128.or(unsure, i32x4.eq(x, i32x4.shr_u(v128.load(at, 16), placeBits)))
+  }
+  // From ranks to places in bytes; a lane in doubt, or without a token, reads what is written for empty slots.
+  for (let at = sorted; at < end; at += 16) {
+    const place = i32x4.shl(v128.andnot(lastBits, v128.load(at)), 2)
+    v128.store(at, v128.andnot(place, unsure))
   }
   const doubt = i32x4.bitmask(unsure)
-  for (let lane = 0; lane < 4; lane++) {
-    const start = load<i32>(info, atStarts)
-    if (load<i32>(info, atStarts + 4) > start) {
-      if ((doubt >> lane) & 1) later(t + lane)
-      else emit(scratch + start, sorted + ((<usize>lane) << 2), 16, experts, weights)
-    }
+  const list0 = doubt & 1 ? none : scratch + s0
+  const list1 = doubt & 2 ? none : scratch + s1
+  const list2 = doubt & 4 ? none : scratch + s2
+  const list3 = doubt & 8 ? none : scratch + s3
+  emit(list0, list1, list2, list3, (<usize>slots) << 2, experts, weights)
+  for (let lane = 0; lane < 4 && doubt; lane++) {
+    if ((doubt >> lane) & 1 && load<i32>(info, atStarts + 4) > load<i32>(info, atStarts)) later(t + lane)
     info += 4
-    experts += (<usize>slots) << 2
-    weights += (<usize>slots) << 2
   }
 }
 
@@ -330,48 +350,95 @@ function sift(row: usize, end: usize, out: usize): void {
   v128.store(out, r7, 112)
 }
 
-/** Writes out a token: the experts at K places of the list from `list` on, their weights, and their load. */
-function emit(list: usize, place: usize, stride: usize, experts: usize, weights: usize): void {
-  const selected = scratch + atSelected
-  const end = selected + ((<usize>slots) << 3)
-  let sum: f64 = 0
-  for (let at = selected; at < end; at += 8) {
-    const from = list + ((<usize>load<i32>(place)) << 2)
-    place += stride
-    const expert = load<i32>(from, atExperts)
-    store<i32>(experts, expert)
+/**
+ * Writes out four tokens, so many bytes apart: the experts at the places in the four lanes of the sorted rows, counted from
+ * where each one's list starts, their weights, and their load. The first is written last.
+ */
+function emit(
+  list0: usize,
+  list1: usize,
+  list2: usize,
+  list3: usize,
+  apart: usize,
+  experts: usize,
+  weights: usize,
+): void {
+  const sorted = scratch + atSorted
+  const end = sorted + ((<usize>slots) << 4)
+  const far = apart << 1
+  let selected = scratch + atSelected
+  let sum0 = f64x2.splat(0)
+  let sum1 = f64x2.splat(0)
+  for (let at = sorted; at < end; at += 16) {
+    const from3 = list3 + <usize>load<i32>(at, 12)
+    const from2 = list2 + <usize>load<i32>(at, 8)
+    const from1 = list1 + <usize>load<i32>(at, 4)
+    const from0 = list0 + <usize>load<i32>(at)
+    choose(from3, experts + apart + far)
+    choose(from2, experts + far)
+    choose(from1, experts + apart)
+    choose(from0, experts)
     experts += 4
-    const count = loads + ((<isize>expert) << 2)
-    store<i32>(count, load<i32>(count) + 1)
-    const value = <f64>load<f32>(from, atScores)
-    store<f64>(at, value)
-    sum += value
+    const low = v128.load32_lane(from1, v128.load32_zero(from0, atScores), 1, atScores)
+    const high = v128.load32_lane(from3, v128.load32_zero(from2, atScores), 1, atScores)
+    const score0 = f64x2.promote_low_f32x4(low)
+    const score1 = f64x2.promote_low_f32x4(high)
+    v128.store(selected, score0)
+    v128.store(selected, score1, 16)
+    selected += 32
+    sum0 = f64x2.add(sum0, score0)
+    sum1 = f64x2.add(sum1, score1)
   }
-  sum = kind === 3 ? powers(selected, end) : divide ? sum + extra : 1
-  const divisor = f64x2.splat(sum)
-  const zero = f64x2.splat(0)
-  let at = selected
-  for (; at < end; at += 16) {
-    const value = v128.load(at)
-    const weight = f64x2.mul(f64x2.div(value, divisor), f64x2.splat(factor))
-    const pair = f32x4.demote_f64x2_zero(v128.and(weight, f64x2.gt(value, zero)))
-    if (at + 8 < end) v128.store64_lane(weights, pair, 0)
-    else v128.store32_lane(weights, pair, 0)
-    weights += 8
+  const first = scratch + atSelected
+  if (kind === 3) {
+    sum0 = powers(first, selected)
+    sum1 = powers(first + 16, selected)
+  } else if (divide) {
+    sum0 = f64x2.add(sum0, f64x2.splat(extra))
+    sum1 = f64x2.add(sum1, f64x2.splat(extra))
+  } else {
+    sum0 = f64x2.splat(1)
+    sum1 = sum0
+  }
+  for (let at = first; at < selected; at += 32) {
+    const four = demote(weigh(v128.load(at), sum0), weigh(v128.load(at, 16), sum1))
+    v128.store32_lane(weights + apart + far, four, 3)
+    v128.store32_lane(weights + far, four, 2)
+    v128.store32_lane(weights + apart, four, 1)
+    v128.store32_lane(weights, four, 0)
+    weights += 4
   }
 }
 
-/** Turns selected logits into the powers of their softmax; gives the sum. Empty slots hold −∞. */
-function powers(at: usize, end: usize): f64 {
-  const largest = f64x2.splat(load<f64>(at))
-  let sum: f64 = 0
-  for (; at < end; at += 16) {
-    const pair = exp(f64x2.sub(v128.load(at), largest))
-    v128.store(at, pair)
-    sum += f64x2.extract_lane(pair, 0)
-    if (at + 8 < end) sum += f64x2.extract_lane(pair, 1)
+function choose(from: usize, to: usize): void {
+  const expert = load<i32>(from, atExperts)
+  store<i32>(to, expert)
+  const count = loads + ((<isize>expert) << 2)
+  store<i32>(count, load<i32>(count) + 1)
+}
+
+function weigh(score: v128, divisor: v128): v128 {
+  const weight = f64x2.mul(f64x2.div(score, divisor), f64x2.splat(factor))
+  return v128.and(weight, f64x2.gt(score, f64x2.splat(0)))
+}
+
+/** Turns the selected logits of two tokens into the powers of their softmax; gives the sums. Empty slots hold −∞. */
+function powers(at: usize, end: usize): v128 {
+  const largest = v128.load(at)
+  let sum = f64x2.splat(0)
+  for (; at < end; at += 32) {
+    const power = exp(f64x2.sub(v128.load(at), largest))
+    v128.store(at, power)
+    sum = f64x2.add(sum, power)
   }
   return sum
+}
+
+/** What empty slots read, at the end of a list. */
+function close(end: usize): void {
+  v128.store(end, i32x4.splat(0), atLogits)
+  store<i32>(end, -1, atExperts)
+  store<f32>(end, kind === 3 ? -Infinity : 0, atScores)
 }
 
 /** The whole way for one token: every score, groups, and a plain selection; 0 if a logit is NaN or +∞. */
@@ -385,19 +452,17 @@ function whole(row: usize, experts: usize, weights: usize, kth: usize, top: usiz
     store<i32>(at, e, atExperts)
     if (load<f32>(at, atLogits) === -Infinity) store<f32>(at, -Infinity, atKeys)
   }
-  // where empty slots point to
-  store<i32>(end, -1, atExperts)
-  store<f32>(end, kind === 3 ? -Infinity : 0, atScores)
+  close(end)
   const keys = scratch + atKeys
   if (keptGroups < groups) maskGroups(keys)
   const best = scratch + atBest
   select(keys, width, slots, best)
-  const places = best + 4096
   for (let k = 0; k < slots; k++) {
-    const place = places + ((<usize>k) << 2)
-    if (load<i32>(place) < 0) store<i32>(place, width)
+    const place = load<i32>(best + 4096 + ((<usize>k) << 2))
+    const at = (place < 0 ? width : place) << 2
+    v128.store(scratch + atSorted + ((<usize>k) << 4), i32x4(at, 0, 0, 0))
   }
-  emit(scratch, places, 4, experts, weights)
+  emit(scratch, end, end, end, 0, experts, weights) // the other lanes are empty, and written over
   store<i32>(kth, orderOf(load<i32>(best + ((<usize>(slots - 1)) << 2))))
   store<i32>(top, orderOf(load<i32>(best)))
   return 1
@@ -463,28 +528,30 @@ export function route(
 ): i32 {
   const rowBytes = (<usize>width) << 2
   const slotBytes = (<usize>slots) << 2
-  const maskBytes = (<usize>((width + 63) >> 6)) << 3
+  const words = (width + 63) >> 6
   for (let from = 0; from < tokens; from += block) {
     const some = min(block, tokens - from)
     let row = rows
     let masks = scratch + atMasks
-    for (let t = 0; t < some; t++) {
-      mask(row, thresholds, masks)
-      row += rowBytes
-      masks += maskBytes
+    for (let t = 0; t < some; t += 4) {
+      mask(row, thresholds, masks, words)
+      row += rowBytes << 2
+      masks += (<usize>words) << 5
     }
     slow = 0
-    if (!score(compact(rows, some))) return 0
+    const end = compact(rows, some)
+    if (!score(end)) return 0
+    close(end)
     for (let t = 0; t < some; t += 4) {
       const at = (<usize>t) << 2
-      rank(t, experts + <usize>t * slotBytes, weights + <usize>t * slotBytes, kths + at, tops + at)
+      rank(t, end, experts + <usize>t * slotBytes, weights + <usize>t * slotBytes, kths + at, tops + at)
     }
     for (let i = 0; i < slow; i++) {
       const t = <usize>load<i32>(scratch + ((<usize>i) << 2), atSlow)
       const at = t * slotBytes
       if (!whole(rows + t * rowBytes, experts + at, weights + at, kths + (t << 2), tops + (t << 2))) return 0
     }
-    rows = row
+    rows += <usize>some * rowBytes
     experts += <usize>some * slotBytes
     weights += <usize>some * slotBytes
     kths += (<usize>some) << 2

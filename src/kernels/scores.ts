@@ -1,0 +1,95 @@
+import { exp, sigmoid, softplus } from '../math.js'
+import { type Instance, sharedInstance } from './instance.js'
+
+/** How a row of logits becomes scores. */
+export type ScoreFunction = 'sigmoid' | 'sqrtsoftplus' | 'softmax'
+
+/**
+ * Logits [T, E] to scores [T, E], each a float64 function of the float32 logits, rounded once to float32. Logits of −∞
+ * score `masked`. Undefined if a logit is NaN or +∞.
+ */
+export function scoreRows(
+  logits: Float32Array,
+  numExperts: number,
+  scoreFunction: ScoreFunction,
+  masked: number,
+): Float32Array | undefined {
+  const instance = sharedInstance()
+  const score = instance === undefined ? plainScores : fastScores(instance)
+  return score(logits, numExperts, scoreFunction, masked)
+}
+
+export const scoreKinds: Readonly<Record<ScoreFunction, number>> = { sigmoid: 0, sqrtsoftplus: 1, softmax: 2 }
+
+/** Rows that fit in the second-level cache. */
+const cachedFloats = 1 << 16
+
+const fastScores =
+  (kernels: Instance): typeof scoreRows =>
+  (logits, numExperts, scoreFunction, masked) => {
+    const rows = Math.max(1, Math.min(logits.length / numExperts, Math.floor(cachedFloats / numExperts)))
+    const length = rows * numExperts
+    const [rowsAt, powersAt] = kernels.lay(4 * length + 64, 8 * numExperts + 64)
+    const block = kernels.floats(rowsAt, length)
+    const result = new Float32Array(logits.length)
+    const kind = scoreKinds[scoreFunction]
+    for (let first = 0; first < logits.length; first += length) {
+      const some = Math.min(length, logits.length - first)
+      block.set(logits.subarray(first, first + some))
+      if (!kernels.scores(rowsAt, some / numExperts, numExperts, kind, masked, rowsAt, powersAt))
+        return undefined
+      result.set(block.subarray(0, some), first)
+    }
+    return result
+  }
+
+function plainScores(
+  logits: Float32Array,
+  numExperts: number,
+  scoreFunction: ScoreFunction,
+  masked: number,
+): Float32Array | undefined {
+  const scores = new Float32Array(logits.length)
+  if (scoreFunction === 'softmax') {
+    const powers = new Float64Array(numExperts)
+    for (let row = 0; row < logits.length; row += numExperts) softmaxRow(logits, row, powers, scores, row)
+  } else if (scoreFunction === 'sigmoid') {
+    for (let i = 0; i < logits.length; i++) scores[i] = sigmoid(logits[i])
+  } else {
+    for (let i = 0; i < logits.length; i++) scores[i] = Math.sqrt(softplus(logits[i]))
+  }
+  for (let i = 0; i < logits.length; i++) {
+    if (!(logits[i] < Infinity)) return undefined
+    if (logits[i] === Number.NEGATIVE_INFINITY) scores[i] = masked
+  }
+  return scores
+}
+
+/**
+ * Softmax over the row of logits at `row`, as long as `powers` is, to `out` at `to`; of masked experts alone it is all 0. The
+ * sum runs in float64 as four interleaved partial sums, an order that SIMD lanes can follow.
+ */
+export function softmaxRow(
+  logits: Float32Array,
+  row: number,
+  powers: Float64Array,
+  out: Float32Array,
+  to: number,
+): void {
+  let largest = Number.NEGATIVE_INFINITY
+  for (let e = 0; e < powers.length; e++) largest = Math.max(largest, logits[row + e])
+  if (largest === Number.NEGATIVE_INFINITY) {
+    out.fill(0, to, to + powers.length)
+    return
+  }
+  for (let e = 0; e < powers.length; e++) powers[e] = exp(logits[row + e] - largest)
+  const total = interleavedSum(powers)
+  for (let e = 0; e < powers.length; e++) out[to + e] = powers[e] / total
+}
+
+/** ((a₀ + a₄ + …) + (a₁ + a₅ + …)) + ((a₂ + …) + (a₃ + …)). */
+function interleavedSum(values: Float64Array): number {
+  const partial = new Float64Array(4)
+  for (let i = 0; i < values.length; i++) partial[i & 3] += values[i]
+  return partial[0] + partial[1] + (partial[2] + partial[3])
+}
