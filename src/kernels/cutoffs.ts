@@ -33,6 +33,13 @@ export function cutsOf(kths: Float32Array, tops: Float32Array): Cuts | undefined
   return { main, low, high: at(0.7), top: Math.fround(top + (top - low)) }
 }
 
+/** Whether the usual cut leaves too few candidates to some tokens, but not to one in ten: new ones cost E logarithms each. */
+export function stillFit({ main }: Cuts, kths: Float32Array): boolean {
+  let below = 0
+  for (const key of kths) if (key < main) below++
+  return below > 0 && below * 10 < kths.length
+}
+
 /** [E] the largest logits that are surely below the cut, one for each expert, rounded up to `out`'s length by 0. */
 export function cutLogits(
   cut: number,

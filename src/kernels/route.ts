@@ -1,5 +1,5 @@
 import type { BlockRouter, RouteSettings } from './block-router.js'
-import { cutLogits, cutsOf, type Scoring } from './cutoffs.js'
+import { type Cuts, cutLogits, cutsOf, type Scoring, stillFit } from './cutoffs.js'
 import { type Instance, sharedInstance } from './instance.js'
 import { plainRoute } from './plain-route.js'
 import { scoreKinds } from './scores.js'
@@ -27,10 +27,14 @@ export function routeRows(
   const weights = new Float32Array(tokens * topK)
   // The first few tokens go the whole way and tell where to cut; from then on each block tells the next.
   let block = 16
+  let cuts: Cuts | undefined
   for (let first = 0; first < tokens; first += block, block = Math.min(router.most, block * 8)) {
     const some = Math.min(block, tokens - first)
     if (!router.route(rows, first, some, experts, weights)) return undefined
-    const cuts = settings.numGroups > settings.topGroups ? undefined : cutsOf(router.kths(), router.tops())
+    if (settings.topGroups < settings.numGroups) continue // groups are scored by all of their experts
+    const kths = router.kths()
+    if (cuts !== undefined && stillFit(cuts, kths)) continue
+    cuts = cutsOf(kths, router.tops())
     if (cuts !== undefined) router.cut(cuts)
   }
   return { experts, weights, load: router.load() }

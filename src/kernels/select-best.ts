@@ -11,11 +11,14 @@ export function selectBest(
   first: number,
 ): void {
   const last = bestKeys.length - 1
-  bestKeys.fill(Number.NEGATIVE_INFINITY)
-  chosen.fill(-1, first, first + last + 1)
+  for (let slot = 0; slot <= last; slot++) {
+    bestKeys[slot] = Number.NEGATIVE_INFINITY
+    chosen[first + slot] = -1
+  }
+  let least = Number.NEGATIVE_INFINITY
   for (let i = from; i < to; i++) {
     const key = keys[i]
-    if (!(key > bestKeys[last])) continue
+    if (!(key > least)) continue
     let slot = last
     for (; slot > 0 && key > bestKeys[slot - 1]; slot--) {
       bestKeys[slot] = bestKeys[slot - 1]
@@ -23,5 +26,6 @@ export function selectBest(
     }
     bestKeys[slot] = key
     chosen[first + slot] = i - from
+    least = bestKeys[last]
   }
 }
