@@ -489,8 +489,10 @@ function maskGroups(keys: usize): void {
     const g = load<i32>(best + 4096 + ((<usize>k) << 2))
     if (g >= 0) store<i32>(sums + ((<usize>g) << 2), 1)
   }
-  for (let e = 0; e < width; e++) {
-    if (!load<i32>(sums + ((<usize>(e / size)) << 2))) store<f32>(keys + ((<usize>e) << 2), -Infinity)
+  for (let g = 0; g < groups; g++) {
+    if (load<i32>(sums + ((<usize>g) << 2))) continue
+    const end = keys + ((<usize>((g + 1) * size)) << 2)
+    for (let at = keys + ((<usize>(g * size)) << 2); at < end; at += 4) store<f32>(at, -Infinity)
   }
 }
 
@@ -501,9 +503,10 @@ function select(keys: usize, n: i32, wanted: i32, best: usize): void {
     store<f32>(at, -Infinity)
     store<i32>(at, -1, 4096)
   }
+  let least: f32 = -Infinity
   for (let i = 0; i < n; i++) {
     const key = load<f32>(keys + ((<usize>i) << 2))
-    if (!(key > load<f32>(last))) continue
+    if (!(key > least)) continue
     let at = last
     for (; at > best && key > load<f32>(at - 4); at -= 4) {
       store<f32>(at, load<f32>(at - 4))
@@ -511,6 +514,7 @@ function select(keys: usize, n: i32, wanted: i32, best: usize): void {
     }
     store<f32>(at, key)
     store<i32>(at, i, 4096)
+    least = load<f32>(last)
   }
 }
 
