@@ -24,6 +24,7 @@ import {
 } from '../index.js'
 import { combineWeights, demandKept } from './combine-weights.js'
 import { forward, routerLogits } from './forward.js'
+import { type HeldLayer, heldLayer, offTape } from './held.js'
 import { jittered } from './jitter.js'
 import { tensorLoss } from './losses.js'
 import type { ApplyOptions, MoELayerOptions, MoEResult } from './options.js'
@@ -34,7 +35,8 @@ import { installed, type Tf } from './tfjs.js'
 /**
  * A mixture-of-experts layer that learns: tensors in, tensors out, differentiable by `tf.grads` and `tf.variableGrads` with
  * respect to its input and all its weights. It routes with the core, once, off the tape, so that it chooses what the core
- * chooses; the correction bias is the core's too, moved by `updateBias` and by no gradient.
+ * chooses; the correction bias is the core's too, moved by `updateBias` and by no gradient. On the cpu and wasm backends a
+ * forward pass without gradients is the core's `forwardLayer`, with a packed copy of weights that are used more than once.
  */
 export class MoELayer<State = Float32Array> {
   readonly config: LayerConfig
@@ -45,6 +47,7 @@ export class MoELayer<State = Float32Array> {
   readonly #random: Streams
   readonly #balance: Balance<State>
   readonly #pending: Pending
+  readonly #held: HeldLayer
   #state: State
   #bias: Float32Array
   #biasFrozen = false
@@ -77,6 +80,7 @@ export class MoELayer<State = Float32Array> {
         ]),
     )
     this.#tf = tf
+    this.#held = heldLayer(tf, config, this.variables)
     this.#options = options
     this.#random = streams(seed)
     this.#balance = balance
@@ -133,8 +137,9 @@ export class MoELayer<State = Float32Array> {
       const kept = capacity(free, context)
       demandKept(free, kept)
       routing = kept
-      const weights = combineWeights(tf, logits, free, kept, router)
-      const output = forward(tf, x, kept, weights, this.variables, this.config)
+      const output = offTape(tf)
+        ? this.#held.forward(x, kept)
+        : forward(tf, x, kept, combineWeights(tf, logits, free, kept, router), this.variables, this.config)
       const auxLoss = loss ? tensorLoss((values) => loss(values, kept), tf)(logits) : tf.scalar(0)
       return { output, logits, auxLoss }
     })
@@ -237,6 +242,7 @@ export class MoELayer<State = Float32Array> {
 
   /** Frees the variables. */
   dispose(): void {
+    this.#held.release()
     for (const variable of Object.values(this.variables)) variable.dispose()
   }
 }

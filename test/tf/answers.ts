@@ -15,6 +15,8 @@ export interface Answers {
   weights: Float32Array
   load: Int32Array
   output: Float32Array
+  /** The same, of a pass with gradients: where there are none, the core may compute it. */
+  taped: Float32Array
   scalar: Float32Array
   gradInput: Float32Array
   gradients: { [name in WeightName]?: Float32Array }
@@ -31,8 +33,12 @@ export function answers(tf: Tf, { config, weights, hidden, coefficients }: Quest
     const layer = new MoELayer(config, { tf })
     layer.setWeights(weights)
     const { output, logits, routing, load } = layer.apply(tf.tensor2d(hidden, shape))
-    const scalar = (x: unknown) =>
-      tf.sum(tf.mul(layer.apply(x as typeof output).output, tf.tensor2d(coefficients, shape))).asScalar()
+    let taped = new Float32Array() as Float32Array
+    const scalar = (x: unknown) => {
+      const { output } = layer.apply(x as never)
+      taped = output.dataSync() as Float32Array
+      return tf.sum(tf.mul(output, tf.tensor2d(coefficients, shape))).asScalar()
+    }
     const { value, grads } = tf.variableGrads(() => scalar(tf.tensor2d(hidden, shape)))
     const gradInput = tf.grad(scalar as never)(tf.tensor2d(hidden, shape))
     const gradients = Object.entries(layer.variables).map(([name, variable]) => [
@@ -46,6 +52,7 @@ export function answers(tf: Tf, { config, weights, hidden, coefficients }: Quest
       weights: routing.weights,
       load,
       output: output.dataSync() as Float32Array,
+      taped,
       scalar: value.dataSync() as Float32Array,
       gradInput: gradInput.dataSync() as Float32Array,
       gradients: Object.fromEntries(gradients),

@@ -18,6 +18,7 @@ export function expectRecorded(file: Case, answers: Answers): void {
   file.matches('weights', answers.weights)
   file.matches('tokensPerExpert', answers.load)
   file.matches('output', answers.output)
+  file.matches('output', answers.taped)
   expectClose(answers.output, answers.core, { abs: 1e-5, rel: 1e-5 }, 'the core')
   const [wanted, tolerance] = [file.expected.scalar, file.tolerance.scalar] as unknown as [number, object]
   expectClose(answers.scalar, [wanted], tolerance, 'scalar')
