@@ -11,7 +11,7 @@ const common = {
   outdir: 'dist',
   logLevel: 'warning',
 }
-const edges = ['cli', 'node', 'plot', 'parquet', 'tf'].filter((edge) => existsSync(`src/${edge}`))
+const edges = ['cli', 'node', 'plot', 'parquet', 'tf', 'threads'].filter((edge) => existsSync(`src/${edge}`))
 const files = edges
   .flatMap((edge) => readdirSync(`src/${edge}`).map((file) => `src/${edge}/${file}`))
   .filter((file) => !file.endsWith('.d.ts'))

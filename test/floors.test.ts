@@ -87,7 +87,7 @@ test('node: modules and packages stay on the floors that may use them', () => {
   expect(
     brokenRules({ 'formats/zz.ts': "import 'node:fs'\nimport 'commander'\nimport 'lodash/get'" }),
   ).toEqual([
-    'formats/zz.ts: imports node:fs; only node/ and cli/ may',
+    'formats/zz.ts: imports node:fs; only threads/, node/ and cli/ may',
     'formats/zz.ts: imports commander; only cli may',
     'formats/zz.ts: imports lodash/get, which no floor may use',
   ])

@@ -57,7 +57,9 @@ test('a browser bundle needs no tfjs, no charts and nothing of Node, and runs', 
   expect([...bundle.imports, ...bundle.dynamicImports]).toEqual([])
   const modules = bundle.moduleIds.join('\n')
   expect(modules).toMatch(/dist./)
-  expect(modules).not.toMatch(/tensorflow|observablehq|hyparquet|commander|dist.(node|cli|tf|plot|parquet)./)
+  expect(modules).not.toMatch(
+    /tensorflow|observablehq|hyparquet|commander|dist.(node|cli|tf|threads|plot|parquet)./,
+  )
 
   // A bare context has the language and what is put in here, so a stray require, process or Buffer would throw.
   const page = createContext({ TextEncoder, TextDecoder, console })
@@ -92,7 +94,7 @@ test('import of moesim in Node loads no tfjs, no charts and none of the edges', 
   const args = ['--input-type=module', '-e', code]
   const loaded = execFileSync(process.execPath, args, { cwd: root, encoding: 'utf8' }).trim().split('\n')
   const strangers = loaded.filter(
-    (url) => !/\/dist\/(?!(node|cli|tf|plot|parquet)\/)|\/node_modules\/seedrandom\//.test(url),
+    (url) => !/\/dist\/(?!(node|cli|tf|threads|plot|parquet)\/)|\/node_modules\/seedrandom\//.test(url),
   )
   expect(loaded).toContainEqual(expect.stringMatching(/\/dist\/index\.js$/))
   expect(strangers).toEqual([])

@@ -18,16 +18,20 @@ const args =
   '--no-sandbox --disable-quic --no-first-run --disable-background-networking --disable-component-update --disable-sync --use-gl=angle --use-angle=swiftshader --enable-unsafe-swiftshader'
 
 export interface Pages {
-  /** A fresh page of this folder, once `ready` is there, and everything that it has said on the console. */
-  open(name: string, ready: string): Promise<{ page: Page; said: string[] }>
+  /** A fresh page of this folder, once `ready` is there, and everything that it has said on the console; `isolated` ones share memory. */
+  open(name: string, ready: string, isolated?: boolean): Promise<{ page: Page; said: string[] }>
   close(): Promise<void>
 }
 
 /** The pages of this folder, built as a web application is, served on this machine, in a browser. */
 export async function pages(): Promise<Pages> {
   const outDir = mkdtempSync(join(tmpdir(), 'moesim-pages-'))
+  const isolation = {
+    'Cross-Origin-Opener-Policy': 'same-origin',
+    'Cross-Origin-Embedder-Policy': 'require-corp',
+  }
   const common = { root, base: './', configFile: false, logLevel: 'error' } as const
-  const input = ['layers', 'strict'].map((name) => join(root, `${name}.html`))
+  const input = ['layers', 'strict', 'threads'].map((name) => join(root, `${name}.html`))
   await build({
     ...common,
     build: {
@@ -40,22 +44,24 @@ export async function pages(): Promise<Pages> {
       rolldownOptions: { input },
     },
   })
-  const server = await preview({ ...common, build: { outDir }, preview: { host: '127.0.0.1', port: 0 } })
+  const serve = (headers: Record<string, string>) =>
+    preview({ ...common, build: { outDir }, preview: { host: '127.0.0.1', port: 0, headers } })
+  const servers = [await serve({}), await serve(isolation)] as const
   const browser: Browser = await chromium.launch({ executablePath, args: args.split(' ') })
   return {
-    async open(name, ready) {
+    async open(name, ready, isolated = false) {
       const page = await browser.newPage()
       page.setDefaultTimeout(100_000) // a busy machine is no failure
       const said: string[] = []
       page.on('console', (message) => said.push(`${message.type()}: ${message.text()}`))
       page.on('pageerror', (error) => said.push(String(error)))
-      await page.goto(`${server.resolvedUrls!.local[0]}${name}.html`)
+      await page.goto(`${servers[isolated ? 1 : 0].resolvedUrls!.local[0]}${name}.html`)
       await page.waitForFunction(`globalThis.${ready}`)
       return { page, said }
     },
     async close() {
       await browser.close()
-      await server.close()
+      for (const server of servers) await server.close()
       rmSync(outDir, { recursive: true })
     },
   }

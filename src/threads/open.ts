@@ -1,0 +1,69 @@
+import { demand, demandWhole, type RouterConfig, type Routing } from '../index.js'
+import { type Helper, startHelper } from './helper.js'
+import { availableThreads } from './node-threads.js'
+import { routeBy } from './route-by.js'
+
+export interface ThreadsOptions {
+  /** How many work at a time, this thread among them: 2 starts one worker. As many as the machine has cores unless given. */
+  readonly workers?: number
+}
+
+export interface Threads {
+  /** How many work at a time, this thread among them. */
+  readonly workers: number
+  /**
+   * The routing of `route`, to the byte, for every number of workers. Leave the logits alone until it is there; calls
+   * that overlap are answered in turn. Logits from `sharedFloats` are not copied. Batches too small to gain by it are
+   * routed by this thread alone, and so is one whose worker dies. Rejects with the InputError that `route` throws, or
+   * after `close`.
+   */
+  route(logits: Float32Array, router: RouterConfig, bias?: Float32Array): Promise<Routing>
+  /** Ends the workers, once what was asked is answered. */
+  close(): Promise<void>
+}
+
+/**
+ * Opens threads: workers of Node or of a page, which start at once (tens of milliseconds) and stay until `close`. Node
+ * does not wait for workers that are idle: whoever forgets to close does not hang.
+ *
+ * Throws an InputError on a number of workers that is none, and where a worker does not start.
+ */
+export async function openThreads({ workers = availableThreads() }: ThreadsOptions = {}): Promise<Threads> {
+  demandWhole('openThreads: workers', workers, 1, 1024, 'This thread is one of them: 2 is twice as fast.')
+  const starting = await Promise.allSettled(Array.from({ length: workers - 1 }, startHelper))
+  const started = starting.flatMap((each) => (each.status === 'fulfilled' ? [each.value] : []))
+  const failed = starting.find((each) => each.status === 'rejected')
+  if (failed) {
+    await endAll(started)
+    throw failed.reason
+  }
+  return threadsOf(started)
+}
+
+const endAll = (helpers: readonly Helper[]): Promise<unknown> =>
+  Promise.all(helpers.map((helper) => helper.close()))
+
+function threadsOf(helpers: readonly Helper[]): Threads {
+  let last: Promise<unknown> = Promise.resolve()
+  let closed: Promise<void> | undefined
+  return {
+    get workers() {
+      return 1 + helpers.filter((helper) => helper.isAlive()).length
+    },
+    async route(logits, router, bias) {
+      demand(
+        closed === undefined,
+        'route: the threads must be open',
+        'closed ones',
+        'Call openThreads again.',
+      )
+      const turn = last.then(() => routeBy(helpers, logits, router, bias))
+      last = turn.catch(() => {})
+      return turn
+    },
+    close() {
+      closed ??= last.then(() => endAll(helpers)).then(() => {})
+      return closed
+    },
+  }
+}
