@@ -196,7 +196,7 @@ test('a worker that does not start is an error, and the others are ended', async
     expect(error.message).toMatch(
       /^openThreads: a worker must start, got "Cannot find module .*Let the bundler/,
     )
-    expect(workers.map(({ worker }) => worker.threadId)).toEqual([-1, -1]) // of those that have ended
+    expect(workers[0]!.worker.threadId).toBe(-1) // it has ended
   }, Second)
 })
 
