@@ -1,47 +1,115 @@
-/*
-How long does one step take, and where does the time go? Compare ratios within one run, not times between machines.
+/**
+ * One step of a router with a bias: logits → scores + bias → top-k → weights → counts → next bias. All contenders get the
+ * same batches and must give the same experts and weights first.
+ */
+import { biasBalance, gaussian, loadOf, type RouterConfig, route, streams } from 'moesim'
+import { agree, type RouteResult } from './agree.js'
+import type { Peers } from './peers/find.js'
+import { type Backend, tfjsRoute, use } from './peers/tfjs.js'
+import { type Contender, inRounds, type Table } from './rounds.js'
 
-npm run bench
-*/
-import { cpus } from 'node:os'
-import { biasBalance, gaussian, loadOf, nemotron3Nano, route, routerOf, simulate, streams } from 'moesim'
-import { Bench } from 'tinybench'
+const cases = [
+  { numExperts: 128, topK: 6, tokens: 4096 },
+  { numExperts: 128, topK: 6, tokens: 16384 },
+  { numExperts: 128, topK: 6, tokens: 65536 },
+  { numExperts: 64, topK: 8, tokens: 16384 },
+  { numExperts: 512, topK: 22, tokens: 16384 },
+]
+const [scale, rate] = [2.5, 1e-3]
+const balance = biasBalance({ rate })
 
-const router = routerOf(nemotron3Nano)
-const { numExperts } = router
-const workload = gaussian({ numExperts, skew: 0.5 })
-const rule = biasBalance({ rate: 1e-3 })
-const bias = new Float32Array(numExperts)
-let sink = 0 // what is computed is used, so that nothing is optimised away
+type Step = (logits: Float32Array) => RouteResult | Promise<RouteResult>
+type Named = [name: string, step: Step, kind?: { async?: boolean; prepare?: () => unknown }]
 
-console.log(
-  `${cpus()[0].model}, Node ${process.versions.node}; E = ${numExperts}, K = ${router.topK}, one thread`,
-)
-for (const tokens of [4096, 16384]) {
-  const context = { step: 0, layer: 0, tokens, random: streams('bench') }
-  const logits = workload(context).logits as Float32Array
-  const routing = route(logits, router, bias)
-  const steps = simulate({ router, workload, balance: rule, tokensPerStep: tokens, seed: 'bench' })
-  const bench = new Bench({ time: 3000, warmupTime: 500 })
-  bench
-    .add('draw the logits', () => {
-      sink += workload(context).tokens
+export async function routeTables(peers: Peers): Promise<Table[]> {
+  const tables: Table[] = []
+  for (const { numExperts, topK, tokens } of cases) {
+    const router: RouterConfig = { numExperts, topK, scoreFunction: 'sigmoid', normalize: true, scale }
+    const workload = gaussian({ numExperts, skew: 0.5 })
+    const random = streams('bench')
+    const count = Math.max(4, 2 ** 25 / (tokens * numExperts))
+    const batches = Array.from({ length: count }, (_, step) => {
+      return workload({ step, layer: 0, tokens, random }).logits as Float32Array
     })
-    .add('route them', () => {
-      sink += route(logits, router, bias).experts[0]
-    })
-    .add('count and update the bias', () => {
-      sink += rule.update(rule.init(numExperts), loadOf(routing)).bias[0]
-    })
-    .add('a whole simulated step', () => {
-      sink += steps.next().value?.maxViolation ?? 0
-    })
-  await bench.run()
-  console.log(`\n${tokens} tokens`.padEnd(32), 'ms, median   fastest to 75 %')
-  for (const { name, result } of bench.tasks) {
-    if (!('latency' in result)) continue
-    const { p50, p75, min } = result.latency
-    console.log(name.padEnd(31), p50.toFixed(3).padStart(10), `  ${min.toFixed(3)} to ${p75.toFixed(3)}`)
+    const bias = Float32Array.from({ length: numExperts }, (_, e) => 0.05 * random('bias').at(e).normal())
+    const next = (load: Int32Array) => balance.update({ bias, updates: 0 }, load).bias
+    /** Experts at every `stride`-th word, which is how a little-endian int64 lies in memory. */
+    const finish = (experts: Int32Array, weights: Float32Array, stride = 1): RouteResult => {
+      const load = new Int32Array(numExperts)
+      for (let i = 0; i < experts.length; i += stride) load[experts[i]]++
+      return { experts, weights, bias: next(load), stride }
+    }
+    const ours: Step = (logits) => {
+      const routing = route(logits, router, bias)
+      return { ...routing, bias: next(loadOf(routing)) }
+    }
+    const steps: Named[] = [
+      ['moesim', ours],
+      ['moesim, plain JS', (logits) => withoutWebAssembly(() => ours(logits) as RouteResult)],
+    ]
+    for (const [name, runtime] of peers.onnx) {
+      const run = await runtime.router(tokens, numExperts, topK, scale)
+      const step: Step = async (logits) => {
+        const { experts, weights } = await run(logits, bias)
+        return finish(
+          new Int32Array(experts.data.buffer, experts.data.byteOffset, 2 * experts.data.length),
+          weights.data,
+          2,
+        )
+      }
+      steps.push([name, step, { async: true }])
+    }
+    for (const backend of ['wasm', 'cpu'] as Backend[]) {
+      const step: Step = (logits) => {
+        const { experts, weights } = tfjsRoute(logits, bias, topK, scale)
+        return finish(experts, weights)
+      }
+      steps.push([`tfjs ${backend}`, step, { prepare: () => use(backend) }])
+    }
+
+    const given = { numExperts, topK, scale, logits: batches[0], bias }
+    const wanted = ours(batches[0]) as RouteResult
+    const contenders: Contender[] = []
+    for (const [name, step, kind] of steps) {
+      await kind?.prepare?.()
+      agree(name, given, wanted, await step(batches[0]))
+      const sum = ({ weights, bias }: RouteResult): number => weights[0] + bias[0]
+      const run = (turn: number) => {
+        const made = step(batches[turn % count])
+        return made instanceof Promise ? made.then(sum) : sum(made)
+      }
+      contenders.push({ name, run, ...kind })
+    }
+    const options = peers.python && {
+      batches: batches.map(peers.python.file),
+      bias: peers.python.file(bias),
+      ...{ experts: numExperts, topK, scale, rate },
+    }
+    for (const [name, kind] of Object.entries({ PyTorch: 'torch_route', NumPy: 'numpy_route' })) {
+      const contender = await peers.python?.contender(name, kind, options!)
+      if (contender === undefined) continue
+      const [experts, weights, bias] = await contender.results()
+      const wide = kind === 'torch_route'
+      agree(name, given, wanted, {
+        experts: new Int32Array(new Uint8Array(experts).buffer),
+        weights: new Float32Array(new Uint8Array(weights).buffer),
+        bias: new Float32Array(new Uint8Array(bias).buffer),
+        stride: wide ? 2 : 1,
+      })
+      contenders.push(contender)
+    }
+    const title = `route, E = ${numExperts}, K = ${topK}, ${tokens.toLocaleString('en')} tokens`
+    tables.push(await inRounds(title, contenders))
+  }
+  return tables
+}
+
+function withoutWebAssembly<T>(compute: () => T): T {
+  const kept = globalThis.WebAssembly
+  globalThis.WebAssembly = undefined as unknown as typeof WebAssembly
+  try {
+    return compute()
+  } finally {
+    globalThis.WebAssembly = kept
   }
 }
-if (Number.isNaN(sink)) console.log(sink)

@@ -1,0 +1,61 @@
+/** Runs as text: tables, the headline, and what changed since another run. */
+import type { Row, Table } from './rounds.js'
+
+export interface Run {
+  readonly date: string
+  readonly machine: string
+  readonly peers: string
+  readonly tables: Table[]
+}
+
+/** Three significant digits at least, and no exponent. */
+const ms = (value: number): string => (value >= 100 ? value.toFixed(0) : value.toPrecision(3))
+
+export function printed({ title, rows }: Table): string {
+  const width = Math.max(...rows.map(({ name }) => name.length), 16)
+  const head = `${title}\n${'ms'.padEnd(width)}    median   25 to 75 %         times the first`
+  const lines = rows.map(({ name, median, low, high, ratio, note = '' }) => {
+    const spread = `${ms(low)} to ${ms(high)}`
+    const cells = [
+      name.padEnd(width),
+      ms(median).padStart(10),
+      '  ',
+      spread.padEnd(18),
+      ratio.toFixed(2).padStart(8),
+    ]
+    return `${cells.join(' ')}   ${note}`.trimEnd()
+  })
+  return [head, ...lines].join('\n')
+}
+
+/** For the README: how many times as long each peer takes. */
+export function headline({ date, machine, tables }: Run): string {
+  const compared = tables.filter(({ rows }) => rows[0].name === 'moesim' && rows.some(isPeer))
+  const names = [...new Set(compared.flatMap(({ rows }) => rows.filter(isPeer).map(({ name }) => name)))]
+  const line = (cells: readonly string[]): string => `| ${cells.join(' | ')} |`
+  const body = compared.map(({ title, rows }) => {
+    const times = names.map((name) => rows.find((row) => row.name === name)?.ratio.toFixed(1) ?? '')
+    return line([title, ms(rows[0].median), ...times])
+  })
+  const head = ['times as long as moesim', 'moesim, ms', ...names]
+  return [`${date}, ${machine}`, '', line(head), line(head.map(() => '---')), ...body].join('\n')
+}
+
+const isPeer = ({ name }: Row): boolean => !name.startsWith('moesim')
+
+/** Rows whose quartiles lie apart from those of the run before. */
+export function changes(before: Run, now: Run): string {
+  const lines = [`Since ${before.date} (${before.machine}), beyond the spread:`]
+  for (const { title, rows } of now.tables) {
+    const earlier = before.tables.find((table) => table.title === title)
+    for (const row of rows) {
+      const old = earlier?.rows.find(({ name }) => name === row.name)
+      if (old === undefined || (row.low <= old.high && old.low <= row.high)) continue
+      const percent = Math.round((row.median / old.median - 1) * 100)
+      const change = `${percent > 0 ? '+' : ''}${percent} %`
+      const ratios = `${old.ratio.toFixed(2)} → ${row.ratio.toFixed(2)} times the first`
+      lines.push(`${title}: ${row.name}  ${ms(old.median)} → ${ms(row.median)} ms, ${change}; ${ratios}`)
+    }
+  }
+  return lines.length > 1 ? lines.join('\n') : `${lines[0]} nothing.`
+}

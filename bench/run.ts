@@ -1,0 +1,76 @@
+/*
+npm run bench                      everything, beside the peers that are here
+npm run bench -- route layer       some of it
+npm run bench -- --json FILE       keeps the run for npm run bench:compare FILE
+npm run bench -- --write           puts the tables in bench/README.md
+*/
+import { readFileSync, writeFileSync } from 'node:fs'
+import { cpus, loadavg } from 'node:os'
+import { parseArgs } from 'node:util'
+import { countTables } from './count.js'
+import { importTables } from './import-time.js'
+import { layerTables } from './layer.js'
+import { findPeers, type Peers } from './peers/find.js'
+import { placeTables } from './place.js'
+import { changes, headline, printed, type Run } from './report.js'
+import { madeInAll, type Table } from './rounds.js'
+import { routeTables } from './route.js'
+import { simulateTables } from './simulate.js'
+
+const paths: Record<string, (peers: Peers) => Promise<Table[]>> = {
+  route: routeTables,
+  simulate: simulateTables,
+  layer: layerTables,
+  count: countTables,
+  place: placeTables,
+  import: importTables,
+}
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: { json: { type: 'string' }, compare: { type: 'string' }, write: { type: 'boolean' } },
+})
+const unknown = positionals.find((name) => !(name in paths))
+if (unknown !== undefined)
+  throw new Error(`There is no bench ${unknown}. Choose from ${Object.keys(paths).join(', ')}.`)
+const before =
+  values.compare === undefined ? undefined : (JSON.parse(readFileSync(values.compare, 'utf8')) as Run)
+
+const peers = await findPeers()
+const busy = loadavg()[0].toFixed(1)
+const run: Run = {
+  date: new Date().toISOString().slice(0, 10),
+  machine: `${cpus()[0].model.trim()}, ${cpus().length} cores, load ${busy} at the start; Node ${process.versions.node}`,
+  peers: peers.versions,
+  tables: [],
+}
+console.log([run.machine, run.peers, ...peers.missing, ''].join('\n'))
+// Told by hand: tfjs's wasm module would print the whole of itself before an error that nobody caught.
+try {
+  for (const name of positionals.length > 0 ? positionals : Object.keys(paths)) {
+    for (const table of await paths[name](peers)) {
+      run.tables.push(table)
+      console.log(`${printed(table)}\n`)
+    }
+  }
+} catch (error) {
+  console.error(error)
+  process.exit(1)
+} finally {
+  peers.python?.close()
+}
+
+if (before !== undefined) console.log(changes(before, run))
+else console.log(headline(run))
+if (values.json !== undefined) writeFileSync(values.json, `${JSON.stringify(run, null, 1)}\n`)
+if (values.write) {
+  const readme = new URL('README.md', import.meta.url)
+  const marked = /(?<=<!-- results -->\n)[\s\S]*(?=<!-- \/results -->)/
+  const tables = run.tables.map((table) => `\`\`\`text\n${printed(table)}\n\`\`\`\n`).join('\n')
+  const results = `\n${run.date}, ${run.machine}; ${run.peers}.\n\n${tables}\n`
+  writeFileSync(
+    readme,
+    readFileSync(readme, 'utf8').replace(marked, () => results),
+  )
+}
+if (Number.isNaN(madeInAll())) console.log('Something computed NaN.')
