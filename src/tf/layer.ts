@@ -30,6 +30,7 @@ import { tensorLoss } from './losses.js'
 import type { ApplyOptions, MoELayerOptions, MoEResult } from './options.js'
 import { Pending } from './pending.js'
 import { warnOfHalfFloats } from './precision.js'
+import { demandReads } from './reads.js'
 import { installed, type Tf } from './tfjs.js'
 
 /**
@@ -119,6 +120,7 @@ export class MoELayer<State = Float32Array> {
       `[${x.shape}]`,
       'Reshape it to one row a token.',
     )
+    demandReads(tf, 'MoELayer')
     warnOfHalfFloats(tf)
     const { loss, capacity = (all: Routing) => all } = this.#options
     const context = {

@@ -1,6 +1,7 @@
 import type { Scalar, Tensor2D } from '@tensorflow/tfjs'
 import type { Loss } from '../index.js'
 import { withGradients } from './gradient.js'
+import { demandReads } from './reads.js'
 import { installed, type Tf } from './tfjs.js'
 
 /**
@@ -12,10 +13,12 @@ export function tensorLoss(
   loss: (logits: Float32Array) => Loss<Float32Array>,
   tf: Tf = installed,
 ): (logits: Tensor2D) => Scalar {
-  return (logits) =>
-    withGradients(tf, [logits], (given) => {
+  return (logits) => {
+    demandReads(tf, 'tensorLoss')
+    return withGradients(tf, [logits], (given) => {
       const { value, gradient } = loss(given.dataSync() as Float32Array)
       const { shape } = given
       return { value: tf.scalar(value), gradients: (dy) => [tf.mul(tf.tensor(gradient, shape), dy)] }
     })
+  }
 }

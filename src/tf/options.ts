@@ -5,7 +5,10 @@ import type { Tf } from './tfjs.js'
 export interface MoELayerOptions<State> {
   /** Of the first weights and of all noise; 0 unless given. */
   readonly seed?: string | number
-  /** Your own tfjs object; the installed one unless given. The backend is whatever is set there. */
+  /**
+   * Your own tfjs object; the installed one unless given. The backend is whatever is set there: cpu, wasm, webgl, webgpu, or
+   * another that gives values at once, by `dataSync`; one that does not is refused at the first batch.
+   */
   readonly tf?: Tf
   /** Which layer of a model this is, 0 unless given: layers of one seed have weights and noise of their own. */
   readonly index?: number
