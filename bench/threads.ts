@@ -1,7 +1,7 @@
 /*
 How much faster do two threads route than one? E = 128, K = 6, as Nemotron 3 Nano; logits in shared memory, and logits that
-are copied to the worker. Each round times all ways, in turn; its ratios are what counts. The ratio is that of a free second
-core: read it beside the load of the machine.
+are copied to the worker; fewer than 8,192 tokens stay on one thread. Each round times all ways, in turn, and its ratios are what
+counts: those of a machine with a free second core. Beside other work, a second thread may get no core at all.
 
 npm run bench:threads
 */

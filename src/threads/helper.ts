@@ -1,11 +1,11 @@
 import { InputError } from '../index.js'
-import type { Answer, Job } from './job.js'
+import type { Answer, Job, Order } from './job.js'
 import { nodeThreads } from './node-threads.js'
 
 /** A thread that helps this one. */
 export interface Helper {
   /** Answers one job at a time, with no parts if it dies over it. */
-  ask(job: Job, transfer: ArrayBuffer[]): Promise<Answer>
+  ask(job: Job): Promise<Answer>
   isAlive(): boolean
   /** So many floats of memory that has been lent to the worker before, if there are. */
   room(length: number): Float32Array
@@ -14,7 +14,7 @@ export interface Helper {
 
 /** The one interface over workers of Node and of a page. */
 interface Channel {
-  post(message: unknown, transfer: ArrayBuffer[]): void
+  post(order: Order, transfer: ArrayBuffer[]): void
   /** Whether the process waits for the worker. */
   hold(yes: boolean): void
   end(): unknown
@@ -32,7 +32,7 @@ function openChannel(hear: Hear, die: Die): Channel {
   worker.onmessageerror = () => die('a message that cannot be read')
   worker.onerror = ({ message }) => die(message || 'no reason')
   return {
-    post: (message, transfer) => worker.postMessage(message, transfer),
+    post: (order, transfer) => worker.postMessage(order, transfer),
     hold: () => {},
     end: () => worker.terminate(),
   }
@@ -47,7 +47,7 @@ function openInNode({ Worker }: typeof import('node:worker_threads'), hear: Hear
   worker.on('error', ({ message }) => die(message))
   worker.on('exit', (code) => die(`exit code ${code}`))
   return {
-    post: (message, transfer) => worker.postMessage(message, transfer),
+    post: (order, transfer) => worker.postMessage(order, transfer),
     hold: (yes) => (yes ? worker.ref() : worker.unref()),
     end: () => worker.terminate(),
   }
@@ -57,7 +57,8 @@ function openInNode({ Worker }: typeof import('node:worker_threads'), hear: Hear
 export function startHelper(): Promise<Helper> {
   return new Promise((resolve, reject) => {
     let alive = true
-    let spare: Float32Array = new Float32Array(0)
+    let spare = new ArrayBuffer(0)
+    let shared: ArrayBufferLike | undefined // what the worker holds
     let settle: Hear = () => {
       channel.hold(false)
       resolve(helper)
@@ -74,19 +75,24 @@ export function startHelper(): Promise<Helper> {
       },
     )
     const helper: Helper = {
-      ask(job, transfer) {
+      ask({ rows, ...job }) {
         channel.hold(true)
+        const { buffer, byteOffset, length } = rows
+        const order = { ...job, byteOffset, length, ...(buffer !== shared && { memory: buffer }) }
+        const own = buffer instanceof ArrayBuffer
+        shared = own ? undefined : buffer
         return new Promise((answered) => {
           settle = (message) => {
             channel.hold(false)
-            if (message.rows) spare = new Float32Array(message.rows.buffer)
+            spare = message.memory ?? spare
             answered(message)
           }
-          channel.post(job, transfer)
+          channel.post(order, own ? [buffer] : [])
         })
       },
       isAlive: () => alive,
-      room: (length) => (spare.length < length ? new Float32Array(length) : spare.subarray(0, length)),
+      room: (length) =>
+        spare.byteLength < 4 * length ? new Float32Array(length) : new Float32Array(spare, 0, length),
       async close() {
         await channel.end()
       },

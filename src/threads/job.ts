@@ -1,5 +1,4 @@
 import { type RouterConfig, route } from '../index.js'
-import { isShared } from './shared-floats.js'
 
 /** What a thread is asked to do: route tokens of `rows` piece by piece until none is left. */
 export interface Job {
@@ -22,11 +21,22 @@ export interface Part {
   readonly weights: Float32Array
 }
 
+/**
+ * A job as it is sent: shared memory only if it is not that of the worker's last job. A worker counts what it is sent as its
+ * own until it next collects garbage, and would do so after every other batch.
+ */
+export interface Order extends Omit<Job, 'rows'> {
+  /** An own part of the batch, or shared memory that is new. */
+  readonly memory?: ArrayBufferLike
+  readonly byteOffset: number
+  readonly length: number
+}
+
 export interface Answer {
   /** None if a piece was refused, which is for the asker to explain: it knows the whole batch. */
   readonly parts?: readonly Part[]
-  /** Rows of this thread's own go back, to be filled anew. */
-  readonly rows?: Float32Array
+  /** Memory that is not shared goes back, to be filled anew. */
+  readonly memory?: ArrayBuffer
 }
 
 /**
@@ -70,13 +80,14 @@ export function work({ rows, from, router, bias, taken, portion }: Job): Part[] 
 
 /** The same as an answer to send, with what goes along and is not copied. */
 export function answer(job: Job): { answer: Answer; transfer: ArrayBuffer[] } {
-  const rows = isShared(job.rows) ? {} : { rows: job.rows }
-  const own = isShared(job.rows) ? [] : [job.rows.buffer as ArrayBuffer]
+  const memory = job.rows.buffer
+  const own = memory instanceof ArrayBuffer ? { memory } : {}
+  const transfer = Object.values(own)
   try {
     const parts = work(job)
     const results = parts.flatMap(({ experts, weights }) => [experts.buffer, weights.buffer] as ArrayBuffer[])
-    return { answer: { ...rows, parts }, transfer: [...own, ...results] }
+    return { answer: { ...own, parts }, transfer: [...transfer, ...results] }
   } catch {
-    return { answer: rows, transfer: own }
+    return { answer: own, transfer }
   }
 }

@@ -4,10 +4,10 @@ import { type Answer, blockLogits, blocksOf, type Job, type Part, tokensOfBlocks
 import { isShared } from './shared-floats.js'
 
 /**
- * A thread more for every so many blocks: waking a worker takes about 30 µs, finding cuts once more 80, and a block of 128
- * experts 200.
+ * A thread more for every so many blocks, of 200 µs each where there are 128 experts: to wake a worker, to find cuts once more
+ * and to gather takes 100 to 200 µs, and where its core has other work it takes longer.
  */
-const blocksOfThread = 2
+const blocksOfThread = 4
 
 /** Routes by this thread and as many helpers as pay. */
 export async function routeBy(
@@ -39,15 +39,15 @@ export async function routeBy(
 
 type Settings = Pick<Job, 'router' | 'bias'>
 
-/** All take from the same rows: whoever is slow, or wakes late, takes less. */
+/** All take from the same rows, a fair share of what is left each time: whoever is slow, or wakes late, takes less. */
 function together(
   helpers: readonly Helper[],
   rows: Float32Array,
   settings: Settings,
 ): Promise<Part[] | undefined> {
   const taken = new Int32Array(new SharedArrayBuffer(4))
-  const job = { ...settings, rows, from: 0, taken, portion: 1 / (2 * (helpers.length + 1)) }
-  const answers = helpers.map((helper) => helper.ask(job, []))
+  const job = { ...settings, rows, from: 0, taken, portion: 1 / (helpers.length + 1) }
+  const answers = helpers.map((helper) => helper.ask(job))
   return gather(job, answers)
 }
 
@@ -73,7 +73,7 @@ function apart(
   const answers = helpers.map((helper, i) => {
     const rows = helper.room(part(i + 1).length)
     rows.set(part(i + 1))
-    return helper.ask(job(rows, i + 1), [rows.buffer as ArrayBuffer])
+    return helper.ask(job(rows, i + 1))
   })
   return gather(job(part(0), 0), answers)
 }

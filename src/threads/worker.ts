@@ -1,6 +1,6 @@
 // What a worker runs, in Node and in a page: it answers jobs, one after another.
 import { route } from '../index.js'
-import { answer, type Job } from './job.js'
+import { answer, type Order } from './job.js'
 import { nodeThreads } from './node-threads.js'
 
 interface Port {
@@ -10,13 +10,16 @@ interface Port {
 const node = nodeThreads()?.parentPort
 const port: Port = node ?? (globalThis as unknown as Port)
 
-function reply(job: Job): void {
-  const { answer: message, transfer } = answer(job)
+let memory: ArrayBufferLike = new ArrayBuffer(0)
+
+function reply({ memory: sent = memory, byteOffset, length, ...job }: Order): void {
+  memory = sent
+  const { answer: message, transfer } = answer({ ...job, rows: new Float32Array(memory, byteOffset, length) })
   port.postMessage(message, transfer)
 }
 
 if (node) node.on('message', reply)
-else addEventListener('message', ({ data }: MessageEvent<Job>) => reply(data))
+else addEventListener('message', ({ data }: MessageEvent<Order>) => reply(data))
 
 // Compiles the kernels before the first job.
 route(new Float32Array(1), {

@@ -78,7 +78,7 @@ describe.skipIf(skipped)('in Chromium', { timeout: 120_000 }, () => {
     const { page, said } = await chromium.open('threads', 'routeTwice', isolated)
     const found = (await page.evaluate('routeTwice()')) as Found
     const refused =
-      'InputError: route: the logit of token 7000 for expert 0 must be a number below +∞, got NaN. Use −∞ to keep a token from an expert; look for an overflow or a 0/0 upstream otherwise.'
+      'InputError: route: the logit of token 12300 for expert 0 must be a number below +∞, got NaN. Use −∞ to keep a token from an expert; look for an overflow or a 0/0 upstream otherwise.'
     expect(found).toEqual({ isolated, workers: 3, sameExperts: true, sameWeights: true, refused })
     expect(said).toEqual([])
     await page.close()

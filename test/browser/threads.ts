@@ -10,7 +10,7 @@ async function routeTwice(): Promise<{
   refused: string
 }> {
   const router = routerOf(nemotron3Nano)
-  const drawn = new Float64Array(7001 * router.numExperts)
+  const drawn = new Float64Array(12_400 * router.numExperts)
   streams('page')('logits', 0).normals(drawn)
   const logits = sharedFloats(drawn.length)
   logits.set(drawn)
@@ -18,7 +18,7 @@ async function routeTwice(): Promise<{
   const found = await threads.route(logits, router)
   const wanted = route(logits, router)
   const { workers } = threads
-  logits[7000 * router.numExperts] = Number.NaN
+  logits[12_300 * router.numExperts] = Number.NaN
   const refused = await threads.route(logits, router).then(String, String)
   await threads.close()
   return {

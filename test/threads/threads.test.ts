@@ -8,7 +8,7 @@ import { watched } from './workers.js'
 
 const router = routerOf(nemotron3Nano)
 
-const drawn = new Float64Array(1_000_000)
+const drawn = new Float64Array(1_700_000)
 streams('threads')('logits', 0).normals(drawn)
 for (let i = 0; i < drawn.length; i += 1009) drawn[i] = Number.NEGATIVE_INFINITY
 
@@ -34,14 +34,14 @@ const refusal = async (from: Promise<unknown>): Promise<InputError> =>
   )
 
 const cases: [string, RouterConfig, number][] = [
-  ['sigmoid', router, 7001],
-  ['two threads for three', router, 4097],
-  ['softmax before top-k', { ...router, scoreFunction: 'softmax' }, 4100],
-  ['softmax after top-k', { ...router, scoreFunction: 'softmax', softmaxOrder: 'afterTopK' }, 6500],
-  ['groups', { ...router, numGroups: 8, topGroups: 4 }, 6300],
-  ['22 of 512', { ...router, numExperts: 512, topK: 22, scoreFunction: 'sqrtsoftplus' }, 1601],
-  ['more experts than the kernels hold', { ...router, numExperts: 1100 }, 801],
-  ['2 experts', { ...router, numExperts: 2, topK: 1 }, 400_001],
+  ['sigmoid', router, 12_400],
+  ['two threads for three', router, 8193],
+  ['softmax before top-k', { ...router, scoreFunction: 'softmax' }, 8200],
+  ['softmax after top-k', { ...router, scoreFunction: 'softmax', softmaxOrder: 'afterTopK' }, 8250],
+  ['groups', { ...router, numGroups: 8, topGroups: 4 }, 12_300],
+  ['22 of 512', { ...router, numExperts: 512, topK: 22, scoreFunction: 'sqrtsoftplus' }, 3100],
+  ['more experts than the kernels hold', { ...router, numExperts: 1100 }, 1000],
+  ['2 experts', { ...router, numExperts: 2, topK: 1 }, 530_001],
 ]
 
 describe.each([1, 2, 3])('%d threads', (workers) => {
@@ -58,6 +58,8 @@ describe.each([1, 2, 3])('%d threads', (workers) => {
     const rest = mayBias ? [bias] : []
     const wanted = route(logits, router, ...rest)
     expectSame(await threads.route(logits, router, ...rest), wanted)
+    const later = logits.subarray(router.numExperts)
+    expectSame(await threads.route(later, router, ...rest), route(later, router, ...rest))
     // Not shared, twice, as the memory of the first call is used again; and shorter, which leaves some of it over.
     const copy = logits.slice()
     for (let time = 0; time < 2; time++) expectSame(await threads.route(copy, router, ...rest), wanted)
@@ -68,12 +70,12 @@ describe.each([1, 2, 3])('%d threads', (workers) => {
   })
 
   test.each([
-    ['at the end', [7000]],
+    ['at the end', [12_399]],
     ['at the start', [0]],
-    ['at both, where the first is told', [3, 6999]],
-    ['in the middle', [3500]],
+    ['at both, where the first is told', [3, 12_000]],
+    ['in the middle', [6500]],
   ])('tell where in the whole batch a logit is no number: %s', async (_, tokens) => {
-    const sound = logitsOf(7001, router.numExperts)
+    const sound = logitsOf(12_400, router.numExperts)
     for (const [logits, wrong] of [
       [sound.slice(), Number.POSITIVE_INFINITY],
       [sound, Number.NaN],
@@ -92,7 +94,7 @@ describe.each([1, 2, 3])('%d threads', (workers) => {
   })
 
   test('refuse what route refuses, in its words', async () => {
-    const logits = logitsOf(7000, router.numExperts)
+    const logits = logitsOf(12_400, router.numExperts)
     const given: [Float32Array, RouterConfig, Float32Array?][] = [
       [logits.subarray(1), router],
       [Array.from({ length: logits.length }) as unknown as Float32Array, router],
@@ -117,7 +119,7 @@ describe.each([1, 2, 3])('%d threads', (workers) => {
   })
 
   test('answer calls that overlap, in turn', async () => {
-    const batches = [7000, 10, 6000, 0].map((tokens) => logitsOf(tokens, router.numExperts))
+    const batches = [12_400, 10, 9000, 0].map((tokens) => logitsOf(tokens, router.numExperts))
     const found = await Promise.all(batches.map((logits) => threads.route(logits, router)))
     found.forEach((routing, i) => {
       expectSame(routing, route(batches[i]!, router))
@@ -126,12 +128,12 @@ describe.each([1, 2, 3])('%d threads', (workers) => {
 })
 
 test('without shared memory the tokens are sent', async () => {
-  const wanted = route(logitsOf(7001, router.numExperts), router)
+  const wanted = route(logitsOf(12_400, router.numExperts), router)
   const buffer = SharedArrayBuffer
   vi.stubGlobal('SharedArrayBuffer', undefined)
   try {
     const threads = await openThreads({ workers: 2 })
-    const logits = logitsOf(7001, router.numExperts)
+    const logits = logitsOf(12_400, router.numExperts)
     expect(logits.buffer).not.toBeInstanceOf(buffer)
     expectSame(await threads.route(logits, router), wanted)
     await threads.close()
@@ -140,7 +142,7 @@ test('without shared memory the tokens are sent', async () => {
   }
 })
 
-test('workers are asked from 4,096 tokens of 128 experts on, one for each 2,048 tokens after the first', async () => {
+test('workers are asked from 8,192 tokens of 128 experts on, one for each 4,096 tokens after the first', async () => {
   await watched(async (workers) => {
     const threads = await openThreads({ workers: 3 })
     const asked = async (tokens: number) => {
@@ -149,16 +151,16 @@ test('workers are asked from 4,096 tokens of 128 experts on, one for each 2,048 
       return workers.map(({ jobs }, i) => jobs - before[i]!)
     }
     expect(await asked(0)).toEqual([0, 0])
-    expect(await asked(4095)).toEqual([0, 0])
-    expect(await asked(4096)).toEqual([1, 0])
-    expect(await asked(6144)).toEqual([1, 1])
+    expect(await asked(8191)).toEqual([0, 0])
+    expect(await asked(8192)).toEqual([1, 0])
+    expect(await asked(12_288)).toEqual([1, 1])
     await threads.close()
   })
 })
 
 test('closed twice they are closed, what was asked before is answered, and what is asked after is refused', async () => {
   const threads = await openThreads({ workers: 2 })
-  const logits = logitsOf(7000, 128)
+  const logits = logitsOf(12_400, 128)
   const answer = threads.route(logits, router)
   const closed = threads.close()
   await threads.close()
@@ -172,7 +174,7 @@ test('closed twice they are closed, what was asked before is answered, and what 
 test('a worker that dies takes nothing with it', async () => {
   await watched(async (workers) => {
     const threads = await openThreads({ workers: 3 })
-    const logits = logitsOf(7000, 128)
+    const logits = logitsOf(12_400, 128)
     const answers = [threads.route(logits, router), threads.route(logits, router)]
     await Promise.resolve()
     await workers[0]!.worker.terminate()
