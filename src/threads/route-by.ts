@@ -4,7 +4,7 @@ import { type Answer, blockLogits, blocksOf, type Job, type Part, tokensOfBlocks
 import { isShared } from './shared-floats.js'
 
 /**
- * A thread more for every so many blocks, of 200 µs each where there are 128 experts: to wake a worker, to find cuts once more
+ * A thread more for every so many blocks, of 150 µs each where there are 128 experts: to wake a worker, to find cuts once more
  * and to gather takes 100 to 200 µs, and where its core has other work it takes longer.
  */
 const blocksOfThread = 4
