@@ -6,15 +6,18 @@ import { leaked, on, tf } from './backends.js'
 
 const router = { numExperts: 4, topK: 2, scoreFunction: 'sigmoid', normalize: true, scale: 1 } as const
 const config = { hiddenSize: 3, expertWidth: 2, router, gated: false, activation: 'relu' } as const
-// A backend that is not known to hold its tensors in the memory of the host.
-const own = { ...tf, getBackend: () => 'distant' }
+/** A backend that is not known to hold its tensors in the memory of the host, and has not been asked yet. */
+function standIn(): typeof tf {
+  const backend = {} as ReturnType<typeof tf.backend>
+  return { ...tf, getBackend: () => 'distant', backend: () => backend }
+}
 
 afterEach(() => vi.restoreAllMocks())
 
 describe('a backend whose values do not come back at once is refused, with what to do', () => {
   const reads: [string, string, () => Float32Array, string][] = [
     [
-      'cpu', // each is asked once, so that each case has its own
+      'cpu',
       'it refuses to read',
       () => {
         throw new Error('values come later')
@@ -25,6 +28,7 @@ describe('a backend whose values do not come back at once is refused, with what 
   ]
   test.each(reads)('%s: %s', async (backend, _, read, found) => {
     await on(backend, () => {
+      const own = standIn()
       const layer = new MoELayer(config)
       const distant = new MoELayer(config, { tf: own })
       const x = tf.ones<tf.Rank.R2>([2, 3])
