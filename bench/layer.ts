@@ -5,10 +5,10 @@
 import * as tf from '@tensorflow/tfjs'
 import { forwardLayer, type LayerConfig, prepareLayer, type RouterConfig, routeLayer, streams } from 'moesim'
 import { MoELayer } from 'moesim/tf'
-import { agreeOnOutputs } from './agree.js'
 import type { Peers } from './peers/find.js'
 import { reading, use, usualLayer } from './peers/tfjs.js'
 import { type Contender, inRounds, type Table } from './rounds.js'
+import { agreeOnOutputs } from './same-results.js'
 
 const [hiddenSize, expertWidth, batchesEach] = [256, 128, 4]
 const router: RouterConfig = {

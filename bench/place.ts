@@ -42,14 +42,16 @@ export async function placeTables({ python }: Peers): Promise<Table[]> {
     }
     const contenders = [contender('moesim', placeExperts), contender('moesim, by search', placeBySearch)]
     const options = { loads: loads.map((ofTurn) => ofTurn.map((load) => [...load])), ...cluster }
-    const reference = await python?.contender('EPLB in PyTorch', 'torch_eplb', options)
+    const reference = await python?.contender('PyTorch', 'torch_eplb', options)
     if (reference !== undefined) {
       const [experts] = await reference.results()
       checkSame(experts, cluster)
-      contenders.push(reference)
+      contenders.push({ ...reference, note: () => 'rebalance_experts' })
     }
     tables.push(
-      await inRounds(`place, ${layers} layers × ${numExperts} experts, ${name}`, contenders, { rounds: 5 }),
+      await inRounds(`place by EPLB, ${layers} layers × ${numExperts} experts, ${name}`, contenders, {
+        rounds: 5,
+      }),
     )
   }
   return tables

@@ -3,10 +3,10 @@
  * same batches and must give the same experts and weights first.
  */
 import { biasBalance, gaussian, loadOf, type RouterConfig, route, streams } from 'moesim'
-import { agree, type RouteResult } from './agree.js'
 import type { Peers } from './peers/find.js'
 import { type Backend, tfjsRoute, use } from './peers/tfjs.js'
 import { type Contender, inRounds, type Table } from './rounds.js'
+import { agree, type RouteResult } from './same-results.js'
 
 const cases = [
   { numExperts: 128, topK: 6, tokens: 4096 },
@@ -89,12 +89,11 @@ export async function routeTables(peers: Peers): Promise<Table[]> {
       const contender = await peers.python?.contender(name, kind, options!)
       if (contender === undefined) continue
       const [experts, weights, bias] = await contender.results()
-      const wide = kind === 'torch_route'
       agree(name, given, wanted, {
         experts: new Int32Array(new Uint8Array(experts).buffer),
         weights: new Float32Array(new Uint8Array(weights).buffer),
         bias: new Float32Array(new Uint8Array(bias).buffer),
-        stride: wide ? 2 : 1,
+        stride: 2,
       })
       contenders.push(contender)
     }

@@ -45,19 +45,20 @@ const run: Run = {
   tables: [],
 }
 console.log([run.machine, run.peers, ...peers.missing, ''].join('\n'))
-// Told by hand: tfjs's wasm module would print the whole of itself before an error that nobody caught.
-try {
+
+async function timeAll(): Promise<void> {
   for (const name of positionals.length > 0 ? positionals : Object.keys(paths)) {
     for (const table of await paths[name](peers)) {
       run.tables.push(table)
       console.log(`${printed(table)}\n`)
     }
   }
-} catch (error) {
-  console.error(error)
+}
+const failure: unknown = await timeAll().catch((error) => error)
+peers.python?.close()
+if (failure !== undefined) {
+  console.error(failure) // told by hand: thrown, tfjs's wasm module would print the whole of itself before it
   process.exit(1)
-} finally {
-  peers.python?.close()
 }
 
 if (before !== undefined) console.log(changes(before, run))

@@ -47,7 +47,7 @@ export async function simulateTables({ python }: Peers): Promise<Table[]> {
         return sum
       },
     }
-    const options = { tokens, steps: stepsPerTurn, experts: numExperts, topK, scale, rate }
+    const options = { tokens, steps: stepsPerTurn, experts: numExperts, topK, rate }
     const through = weight && { router: python?.file(weight), hiddenSize }
     const torch = await python?.contender('PyTorch', 'torch_simulate', { ...options, ...through })
     const contenders = [ours, ...(torch ? [{ ...torch, note }] : [])]

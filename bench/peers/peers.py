@@ -45,29 +45,34 @@ def numpy_route(batches, bias, experts, topK, scale, rate):
         weights = np.take_along_axis(scores, best, 1)
         weights = weights / weights.sum(1, keepdims=True) * np.float32(scale)
         load = np.bincount(best.ravel(), minlength=experts)
-        return best.astype("int32"), weights, bias + np.float32(rate) * np.sign(load.mean() - load).astype("float32")
+        return best, weights, bias + np.float32(rate) * np.sign(load.mean() - load).astype("float32")
 
     return step
 
 
-def torch_step(logits, bias, topK, scale, rate):
-    experts = logits.shape[1]
+def torch_select(logits, bias, topK, rate):
+    """Scores, the best experts, and the bias after their load."""
     scores = torch.sigmoid(logits)
     best = torch.topk(scores + bias, topK, dim=1)[1]
-    weights = scores.gather(1, best)
-    weights = weights / weights.sum(1, keepdim=True) * scale
-    load = torch.bincount(best.flatten(), minlength=experts).float()
-    return best, weights, bias + rate * torch.sign(load.mean() - load)
+    load = torch.bincount(best.flatten(), minlength=logits.shape[1]).float()
+    return scores, best, bias + rate * torch.sign(load.mean() - load)
 
 
 def torch_route(batches, bias, experts, topK, scale, rate):
     batches = [torch.from_numpy(read(path, -1, experts)) for path in batches]
     bias = torch.from_numpy(read(bias, experts))
-    return lambda turn: torch_step(batches[turn % len(batches)], bias, topK, scale, rate)
+
+    def step(turn):
+        scores, best, next_bias = torch_select(batches[turn % len(batches)], bias, topK, rate)
+        weights = scores.gather(1, best)
+        return best, weights / weights.sum(1, keepdim=True) * scale, next_bias
+
+    return step
 
 
-def torch_simulate(tokens, steps, experts, topK, scale, rate, router=None, hiddenSize=0):
-    """So many steps a turn, the bias going on from step to step; through a router's weight where it is given."""
+def torch_simulate(tokens, steps, experts, topK, rate, router=None, hiddenSize=0):
+    """So many steps a turn, the bias going on from step to step; through a router's weight where it is given.
+    No weights, for no report tells them."""
     bias = torch.zeros(experts)
     weight = torch.from_numpy(read(router, experts, hiddenSize)).T if router else None
 
@@ -76,8 +81,8 @@ def torch_simulate(tokens, steps, experts, topK, scale, rate, router=None, hidde
         for _ in range(steps):
             drawn = torch.randn(tokens, hiddenSize or experts)
             logits = drawn @ weight if router else drawn
-            best, weights, bias = torch_step(logits, bias, topK, scale, rate)
-        return best, weights, bias
+            _, best, bias = torch_select(logits, bias, topK, rate)
+        return best, bias
 
     return turn
 
