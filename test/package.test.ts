@@ -1,6 +1,7 @@
 import { execFileSync } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { createContext, runInContext } from 'node:vm'
+import { gzipSync } from 'node:zlib'
 import * as moesim from 'moesim'
 import { build, type Rollup } from 'vite'
 import { expect, test } from 'vitest'
@@ -28,7 +29,10 @@ test('the tarball holds the library, its sources and nothing else, in less than 
 })
 
 /** A page's script: what `code` pulls in, everything unless given, built the way a web application is built. */
-async function bundleForBrowser(code = "export * from 'moesim'"): Promise<Rollup.OutputChunk> {
+async function bundleForBrowser(
+  code = "export * from 'moesim'",
+  minify = false,
+): Promise<Rollup.OutputChunk> {
   const entry = fileURLToPath(new URL('browser-entry.js', import.meta.url)) // inside the package, so it finds itself
   const outputs = (await build({
     root,
@@ -46,7 +50,7 @@ async function bundleForBrowser(code = "export * from 'moesim'"): Promise<Rollup
         load: (id) => (id === entry ? code : undefined),
       },
     ],
-    build: { write: false, minify: false, lib: { entry, formats: ['iife'], name: 'bundle' } },
+    build: { write: false, minify, lib: { entry, formats: ['iife'], name: 'bundle' } },
   })) as Rollup.RollupOutput[]
   expect(outputs.map(({ output }) => output.length)).toEqual([1]) // one file: nothing is left to load later
   return outputs[0]!.output[0]
@@ -78,6 +82,12 @@ test.each([
   const bundle = await bundleForBrowser(code)
   expect(bundle.code).toMatch(its)
   expect(bundle.code).not.toMatch(others)
+})
+
+test('a page that routes, simulates and counts one model loads less than 25 kB, kernels included', async () => {
+  const names = 'route, simulate, countParameters, nemotron3Nano'
+  const { code } = await bundleForBrowser(`export { ${names} } from 'moesim'`, true)
+  expect(gzipSync(code, { level: 9 }).length).toBeLessThan(25_000)
 })
 
 test('import of moesim in Node loads no tfjs, no charts and none of the edges', () => {

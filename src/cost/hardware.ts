@@ -39,48 +39,55 @@ const deepEp =
 const asHopper = `${deepEp}; taken over from Hopper, for want of a published one`
 const page = (name: string): string => `https://www.nvidia.com/en-us/data-center/${name}/`
 
-export const hardware: Readonly<Record<'h100' | 'h200' | 'h800' | 'b200' | 'gb200', Hardware>> = {
-  h100: { name: 'H100 SXM', ...hopper, sources: [`${page('h100')}: ${dense}`, ndr, deepEp] },
-  h200: {
-    ...hopper,
-    name: 'H200 SXM',
-    memoryBytes: 141e9,
-    memoryBytesPerSecond: 4.8e12,
-    sources: [`${page('h200')}: ${dense}`, ndr, deepEp],
-  },
-  h800: {
-    ...hopper,
-    name: 'H800 SXM',
-    linkBytesPerSecond: 200e9,
-    sources: [
-      'an H100 with NVLink at 400 GB/s for both directions, of which one reaches 160 GB/s: DeepSeek-V3, arXiv 2412.19437',
-      'network: 50 GB/s, arXiv 2412.19437',
-      deepEp,
-    ],
-  },
-  b200: {
-    name: 'B200 (HGX)',
-    memoryBytes: 180e9,
-    memoryBytesPerSecond: 8e12,
-    flopsPerSecond: { bf16: 2250e12, fp8: 4500e12, fp4: 9000e12 },
-    ranksPerNode: 8,
-    linkBytesPerSecond: 900e9,
-    networkBytesPerSecond: 50e9,
-    latencySeconds: 40e-6,
-    sources: [`${page('dgx-b200')}, an eighth of the system, and ${page('hgx')}: ${dense}`, ndr, asHopper],
-  },
-  gb200: {
-    name: 'GB200 NVL72',
-    memoryBytes: 186e9,
-    memoryBytesPerSecond: 8e12,
-    flopsPerSecond: { bf16: 2500e12, fp8: 5000e12, fp4: 10000e12 },
-    ranksPerNode: 72,
-    linkBytesPerSecond: 900e9,
-    networkBytesPerSecond: 50e9,
-    latencySeconds: 40e-6,
-    sources: [`${page('gb200-nvl72')}, a 72nd of the rack: ${dense}`, ndr, asHopper],
-  },
+type Known = Readonly<Record<'h100' | 'h200' | 'h800' | 'b200' | 'gb200', Hardware>>
+
+/** A function, which bundlers can leave out: spreads and texts of texts they must keep. */
+function records(): Known {
+  return {
+    h100: { name: 'H100 SXM', ...hopper, sources: [`${page('h100')}: ${dense}`, ndr, deepEp] },
+    h200: {
+      ...hopper,
+      name: 'H200 SXM',
+      memoryBytes: 141e9,
+      memoryBytesPerSecond: 4.8e12,
+      sources: [`${page('h200')}: ${dense}`, ndr, deepEp],
+    },
+    h800: {
+      ...hopper,
+      name: 'H800 SXM',
+      linkBytesPerSecond: 200e9,
+      sources: [
+        'an H100 with NVLink at 400 GB/s for both directions, of which one reaches 160 GB/s: DeepSeek-V3, arXiv 2412.19437',
+        'network: 50 GB/s, arXiv 2412.19437',
+        deepEp,
+      ],
+    },
+    b200: {
+      name: 'B200 (HGX)',
+      memoryBytes: 180e9,
+      memoryBytesPerSecond: 8e12,
+      flopsPerSecond: { bf16: 2250e12, fp8: 4500e12, fp4: 9000e12 },
+      ranksPerNode: 8,
+      linkBytesPerSecond: 900e9,
+      networkBytesPerSecond: 50e9,
+      latencySeconds: 40e-6,
+      sources: [`${page('dgx-b200')}, an eighth of the system, and ${page('hgx')}: ${dense}`, ndr, asHopper],
+    },
+    gb200: {
+      name: 'GB200 NVL72',
+      memoryBytes: 186e9,
+      memoryBytesPerSecond: 8e12,
+      flopsPerSecond: { bf16: 2500e12, fp8: 5000e12, fp4: 10000e12 },
+      ranksPerNode: 72,
+      linkBytesPerSecond: 900e9,
+      networkBytesPerSecond: 50e9,
+      latencySeconds: 40e-6,
+      sources: [`${page('gb200-nvl72')}, a 72nd of the rack: ${dense}`, ndr, asHopper],
+    },
+  }
 }
+
+export const hardware: Known = /* @__PURE__ */ records()
 
 /** Refuses a record with a field of another kind or with sizes and rates that no device has; `who` asks, for the fields it uses. */
 export function demandHardware(who: string, given: Partial<Hardware>, ...used: (keyof Hardware)[]): void {

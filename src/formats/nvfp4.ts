@@ -3,8 +3,8 @@ import { roundTo } from './number-formats.js'
 
 const blockSize = 16
 const leastScale = 1 / 512
-const roundScale = roundTo('fp8-e4m3')
-const roundValue = roundTo('fp4-e2m1')
+const roundScale = /* @__PURE__ */ roundTo('fp8-e4m3')
+const roundValue = /* @__PURE__ */ roundTo('fp4-e2m1')
 
 /**
  * A weight matrix as NVFP4 stores it, decoded again: values of fp4-e2m1, times an fp8-e4m3 scale for every block of 16

@@ -1,4 +1,4 @@
-import type { Cuts, Scoring } from './cutoffs.js'
+import { type Cuts, cutsOf, type Scoring, stillFit } from './cutoffs.js'
 
 /** A top-k router as the kernels know it. */
 export interface RouteSettings {
@@ -31,4 +31,18 @@ export interface BlockRouter {
   tops(): Float32Array
   /** [E] of all blocks. */
   load(): Int32Array
+}
+
+/** Moves the cuts of a router after a block where they no longer fit, and gives those it has then. */
+export function recut(
+  router: BlockRouter,
+  { numGroups, topGroups }: RouteSettings,
+  cuts: Cuts | undefined,
+): Cuts | undefined {
+  if (topGroups < numGroups) return undefined // groups are scored by all of their experts
+  const kths = router.kths()
+  if (cuts !== undefined && stillFit(cuts, kths)) return cuts
+  const next = cutsOf(kths, router.tops())
+  if (next !== undefined) router.cut(next)
+  return next
 }

@@ -1,10 +1,10 @@
 import { activations } from './activations.js'
-import type { Instance } from './instance.js'
 import { byName, type MatrixKernels, panel } from './matrix.js'
+import type { MatrixInstance } from './matrix-module.js'
 import { activate } from './matrix-plain.js'
 
 /** The SIMD kernels on areas of their memory. Calls pass byte offsets, which is why no area may be another memory's. */
-export function simdKernels(kernels: Instance): MatrixKernels {
+export function simdKernels(kernels: MatrixInstance): MatrixKernels {
   return {
     areas(lengths) {
       const bytes = Object.values<number>(lengths).map((length) => 4 * length)

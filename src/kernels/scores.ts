@@ -1,5 +1,5 @@
 import { exp, sigmoid, softplus } from '../math.js'
-import { type Instance, sharedInstance } from './instance.js'
+import { type RoutingInstance, routingModule } from './routing-module.js'
 
 /** How a row of logits becomes scores. */
 export type ScoreFunction = 'sigmoid' | 'sqrtsoftplus' | 'softmax'
@@ -14,7 +14,7 @@ export function scoreRows(
   scoreFunction: ScoreFunction,
   masked: number,
 ): Float32Array | undefined {
-  const instance = sharedInstance()
+  const instance = routingModule.shared()
   const score = instance === undefined ? plainScores : fastScores(instance)
   return score(logits, numExperts, scoreFunction, masked)
 }
@@ -25,7 +25,7 @@ export const scoreKinds: Readonly<Record<ScoreFunction, number>> = { sigmoid: 0,
 const cachedFloats = 1 << 16
 
 const fastScores =
-  (kernels: Instance): typeof scoreRows =>
+  (kernels: RoutingInstance): typeof scoreRows =>
   (logits, numExperts, scoreFunction, masked) => {
     const rows = Math.max(1, Math.min(logits.length / numExperts, Math.floor(cachedFloats / numExperts)))
     const length = rows * numExperts

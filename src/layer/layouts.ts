@@ -19,23 +19,25 @@ export interface WeightLayout {
   readonly shared: string
 }
 
-const deepseek: WeightLayout = {
+/** DeepSeek's layout, and what another family does otherwise. */
+const layout = (changes: Partial<WeightLayout> = {}): WeightLayout => ({
   experts: 'perExpert',
   router: 'gate',
   correctionBias: 'gate.e_score_correction_bias',
   shared: 'shared_experts',
-}
+  ...changes,
+})
 
 /** Layouts by model family, of the files that Hugging Face hosts; transformers 5 holds most as `fused` in memory. */
 export const weightLayouts: Readonly<
   Record<'nemotronH' | 'deepseekV3' | 'qwen2Moe' | 'mixtral' | 'llama4' | 'gptOss', WeightLayout>
 > = {
-  nemotronH: deepseek,
-  deepseekV3: deepseek,
-  qwen2Moe: { ...deepseek, shared: 'shared_expert' },
-  mixtral: { ...deepseek, experts: 'w123' },
-  llama4: { ...deepseek, experts: 'fusedTransposed', router: 'router', shared: 'shared_expert' },
-  gptOss: { ...deepseek, experts: 'interleaved', router: 'router' },
+  nemotronH: /* @__PURE__ */ layout(),
+  deepseekV3: /* @__PURE__ */ layout(),
+  qwen2Moe: /* @__PURE__ */ layout({ shared: 'shared_expert' }),
+  mixtral: /* @__PURE__ */ layout({ experts: 'w123' }),
+  llama4: /* @__PURE__ */ layout({ experts: 'fusedTransposed', router: 'router', shared: 'shared_expert' }),
+  gptOss: /* @__PURE__ */ layout({ experts: 'interleaved', router: 'router' }),
 }
 
 /** A matrix of one weight inside a stored tensor: its element (row, column) stands at start + row · down + column · along. */

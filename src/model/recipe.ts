@@ -9,6 +9,7 @@ export interface Fact {
 
 const report = 'arXiv 2512.20848'
 const paper = 'arXiv 2512.20856'
+const reportAndPaper = 'arXiv 2512.20848; arXiv 2512.20856'
 const docs = 'docs/nemotron/nano3 of NVIDIA-NeMo/Nemotron'
 const discussion = 'discussion 34 of nvidia/NVIDIA-Nemotron-3-Nano-30B-A3B-BF16, which quotes the report'
 const overview = 'an overview of the model by its makers'
@@ -24,7 +25,7 @@ export const nemotron3NanoRecipe: Readonly<Record<string, Readonly<Record<string
       auxLossCoefficient: {
         value: 1e-4,
         source: discussion,
-        note: `Together with the bias; the docs say that auxiliary losses are avoided (${docs}).`,
+        note: 'Together with the bias; the public recipe’s documentation says that auxiliary losses are avoided.',
       },
     },
     pretraining: {
@@ -34,7 +35,7 @@ export const nemotron3NanoRecipe: Readonly<Record<string, Readonly<Record<string
         source: report,
         note: 'Diversity, then quality, from 94 % on.',
       },
-      sequenceLength: { value: 8192, source: report, note: `The public recipe uses 4096 (${docs}).` },
+      sequenceLength: { value: 8192, source: report, note: 'The public recipe uses 4096.' },
       batchSequences: { value: 3072, source: report },
       learningRatePeak: { value: 1e-3, source: docs },
       learningRateEnd: { value: 1e-5, source: docs },
@@ -63,7 +64,7 @@ export const nemotron3NanoRecipe: Readonly<Record<string, Readonly<Record<string
       steps: { value: 13_000, source: discussion },
       batchSequences: { value: 64, source: discussion },
       packedTokens: { value: 262_144, source: discussion },
-      learningRate: { value: 5e-5, source: discussion, note: `The public recipe uses 1e-5 (${docs}).` },
+      learningRate: { value: 5e-5, source: discussion, note: 'The public recipe uses 1e-5.' },
       warmupSteps: { value: 800, source: discussion },
       sequenceAuxLossCoefficient: { value: 1e-4, source: discussion },
       samples: { value: 18e6, source: report, note: 'More than; reasoning was taken out of 10 % of them.' },
@@ -96,10 +97,10 @@ export const nemotron3NanoRecipe: Readonly<Record<string, Readonly<Record<string
     inference: {
       throughputRatioToQwen3_30b: {
         value: 3.3,
-        source: `${report}; ${paper}`,
+        source: reportAndPaper,
         note: 'One H200, 8192 tokens in and 16,384 out, FP8, best of vLLM and TensorRT-LLM.',
       },
-      throughputRatioToGptOss20b: { value: 2.2, source: `${report}; ${paper}`, note: 'MXFP4 weights there.' },
+      throughputRatioToGptOss20b: { value: 2.2, source: reportAndPaper, note: 'MXFP4 weights there.' },
       contextTokens: { value: 1_048_576, source: paper },
     },
   })

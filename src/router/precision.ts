@@ -5,7 +5,7 @@ import type { RouterConfig } from './config.js'
 import { linearRouter } from './linear.js'
 import type { Router } from './protocol.js'
 import type { Rounding, Roundings } from './rounding.js'
-import { routeScored } from './route.js'
+import { routeRounded } from './route-rounded.js'
 import type { Routing } from './routing.js'
 
 /** The number format of each station of a router; fp32 unless given. */
@@ -32,7 +32,7 @@ export function routeInPrecision(
   precision: Precision,
   bias?: Float32Array,
 ): Routing {
-  const { scores: _, ...routing } = routeScored(
+  const { scores: _, ...routing } = routeRounded(
     logits,
     router,
     bias,
@@ -74,5 +74,5 @@ export function linearRouterInPrecision(
     matrix === 'nvfp4' ? roundedNvfp4(weight, weight.length / router.numExperts) : rounded(weight, matrix)
   const stored = weights instanceof Float32Array ? roundMatrix(weights) : weights.map(roundMatrix)
   const roundings = roundingsOf('linearRouterInPrecision', stations)
-  return linearRouter(router, stored, (logits, _, bias) => routeScored(logits, router, bias, roundings))
+  return linearRouter(router, stored, (logits, _, bias) => routeRounded(logits, router, bias, roundings))
 }

@@ -1,13 +1,11 @@
 import { demand } from '../errors.js'
+import type { RouteSettings } from '../kernels/block-router.js'
 import type { Scoring } from '../kernels/cutoffs.js'
 import { routeRows } from '../kernels/route.js'
 import { checkBias } from './check-bias.js'
 import { type ResolvedRouter, type RouterConfig, resolveRouter } from './config.js'
-import { type Roundings, roundEach } from './rounding.js'
 import type { Routing, ScoredRouting } from './routing.js'
-import { maskedScores, maskScores, ordered, scoreLogits } from './score.js'
-import { selectExperts } from './select.js'
-import { weighExperts } from './weigh.js'
+import { maskedScores, ordered } from './score.js'
 
 /**
  * Routes a batch: score → select → weigh.
@@ -19,35 +17,24 @@ import { weighExperts } from './weigh.js'
 export function route(logits: Float32Array, router: RouterConfig, bias?: Float32Array): Routing {
   const resolved = resolveRouter(router)
   checkInputs(logits, resolved, bias)
-  const { scoreFunction, softmaxOrder } = resolved
-  const scoring = softmaxOrder === 'afterTopK' ? softmaxOrder : scoreFunction
-  return routeRowsBy(logits, scoring, resolved, bias)
+  return routeRowsBy(logits, settingsOf(resolved).scoring, resolved, bias)
 }
 
-/** The same, with the scores that the selection was made from; `roundings` rounds what each station hands on. */
-export function routeScored(
-  logits: Float32Array,
-  router: RouterConfig,
-  bias?: Float32Array,
-  roundings: Roundings = {},
-): ScoredRouting {
+/** The same, with the scores that the selection was made from. */
+export function routeScored(logits: Float32Array, router: RouterConfig, bias?: Float32Array): ScoredRouting {
   const resolved = resolveRouter(router)
   checkInputs(logits, resolved, bias)
-  if (Object.values(roundings).every((rounding) => rounding === undefined)) {
-    const scores = maskedScores(logits, resolved)
-    const scoring = resolved.softmaxOrder === 'afterTopK' ? 'afterTopK' : 'given'
-    return { ...routeRowsBy(scores, scoring, resolved, bias), scores }
-  }
-  const given = roundEach(logits, roundings.logits)
-  const scores = roundEach(scoreLogits(given, resolved), roundings.scores)
-  const { numExperts, topK } = resolved
-  const experts = selectExperts(scores, given, resolved, bias, roundings.keys)
-  const weights = roundEach(weighExperts(experts, scores, resolved), roundings.weights)
-  const tokens = logits.length / numExperts
-  return { tokens, topK, numExperts, experts, weights, dropped: 0, scores: maskScores(scores, given) }
+  const scores = maskedScores(logits, resolved)
+  const scoring = resolved.softmaxOrder === 'afterTopK' ? 'afterTopK' : 'given'
+  return { ...routeRowsBy(scores, scoring, resolved, bias), scores }
 }
 
-function checkInputs(logits: Float32Array, router: ResolvedRouter, bias: Float32Array | undefined): void {
+/** Refuses logits and a bias that `route` cannot take. */
+export function checkInputs(
+  logits: Float32Array,
+  router: ResolvedRouter,
+  bias: Float32Array | undefined,
+): void {
   const { numExperts, softmaxOrder } = router
   demand(
     logits instanceof Float32Array && logits.length % numExperts === 0,
@@ -64,6 +51,12 @@ function checkInputs(logits: Float32Array, router: ResolvedRouter, bias: Float32
     "Leave the bias out, use biasedLogitRouter, or sigmoid, sqrtsoftplus or softmaxOrder 'beforeTopK'.",
   )
 }
+
+/** The router as the kernels take it, of rows of logits. */
+export const settingsOf = (router: ResolvedRouter): RouteSettings => ({
+  ...router,
+  scoring: router.softmaxOrder === 'afterTopK' ? 'afterTopK' : router.scoreFunction,
+})
 
 /** Routes rows of logits, or of what `scoring` says. */
 function routeRowsBy(

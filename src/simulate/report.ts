@@ -1,9 +1,9 @@
-import { chanceOf } from '../metrics/chance.js'
+import type { chanceOf } from '../metrics/chance.js'
 import { balanceOfLayers, layersOf } from '../metrics/layers.js'
 import { type BalanceFigures, maxViolation } from '../metrics/load.js'
 import type { Batch } from '../router/protocol.js'
-import { filledSlots, type Routing } from '../router/routing.js'
-import { mean } from '../stats.js'
+import type { Routing } from '../router/routing.js'
+import { mean, sum } from '../stats.js'
 import type { Snapshot } from './snapshot.js'
 import type { StepResult } from './step.js'
 
@@ -38,26 +38,30 @@ export interface StepReport {
    * none; padding is not counted where the router tells its scores. See `unroutedTokens`.
    */
   readonly unroutedTokens: number
-  /** [L] the tokens and where they went. */
+  /**
+   * [L] the tokens and where they went. Where a kernel has drawn and routed them in one go, they are made again when asked
+   * for, at the price of the step, and then kept with the report.
+   */
   readonly batches: readonly Batch[]
   readonly routings: readonly Routing[]
   /** The simulation after this step. */
   snapshot(): Snapshot
 }
 
-/** Measures a step. `numExperts` is E; `snapshot` is taken when asked for. */
+/** Measures a step. `numExperts` is E; `snapshot` is taken when asked for; `chanceFor` is `chanceOf`, which may remember. */
 export function reportOf(
   step: number,
   result: StepResult,
   numExperts: number,
   snapshot: () => Snapshot,
+  chanceFor: typeof chanceOf,
 ): StepReport {
-  const { load, bias } = result
-  const { tokens } = result.batches[0]
+  const { load, bias, layers } = result
+  const { tokens } = layers[0]
   const loads = layersOf(load, numExperts)
   const biases = layersOf(bias, numExperts)
   const balance = balanceOfLayers(load, numExperts)
-  const chance = chanceOf({ numExperts, ...fairLoad(result.routings) })
+  const chance = chanceFor({ numExperts, ...fairLoad(result) })
   return {
     step,
     tokens,
@@ -71,37 +75,39 @@ export function reportOf(
     bias,
     biasMean: Float64Array.from(biases, mean),
     biasSpread: Float64Array.from(biases, (layer) => extreme(layer, Math.max) - extreme(layer, Math.min)),
-    dropped: result.dropped,
-    unroutedTokens: result.unroutedTokens,
-    batches: result.batches,
-    routings: result.routings,
+    dropped: sum(layers.map((layer) => layer.dropped)),
+    unroutedTokens: sum(layers.map((layer) => layer.unrouted)),
+    get batches() {
+      return layers.map((layer) => layer.batch)
+    },
+    get routings() {
+      return layers.map((layer) => layer.routing)
+    },
     snapshot,
   }
 }
 
 /** The tokens of a layer that have an expert, and how many: means over layers, and K over tokens too. */
-function fairLoad(routings: readonly Routing[]): { tokens: number; topK: number } {
-  let placed = 0
-  let assignments = 0
-  for (const routing of routings) {
-    for (const filled of filledSlots(routing)) {
-      if (filled > 0) placed++
-      assignments += filled
-    }
-  }
-  return { tokens: Math.round(placed / routings.length), topK: assignments / Math.max(1, placed) }
+function fairLoad({ layers }: StepResult): { tokens: number; topK: number } {
+  const placed = sum(layers.map((layer) => layer.placed))
+  const assignments = sum(layers.map((layer) => layer.assignments))
+  return { tokens: Math.round(placed / layers.length), topK: assignments / Math.max(1, placed) }
 }
 
 const extreme = (values: Float32Array, better: (a: number, b: number) => number): number =>
   values.reduce((best, value) => better(best, value))
 
+/** Not in a record, and not so much as looked at: they may have to be made again. */
+const large: ReadonlySet<string> = new Set(['batches', 'routings', 'snapshot'])
+
 /** A report as a plain JSON record, without the tokens and routings themselves. */
 export function reportToJson(report: StepReport): Record<string, unknown> {
-  const { batches: _batches, routings: _routings, snapshot: _snapshot, ...figures } = report
   return Object.fromEntries(
-    Object.entries(figures).map(([key, value]) => [
-      key,
-      ArrayBuffer.isView(value) ? Array.from(value as Float64Array) : value,
-    ]),
+    Object.keys(report)
+      .filter((key) => !large.has(key))
+      .map((key) => {
+        const value = report[key as keyof StepReport]
+        return [key, ArrayBuffer.isView(value) ? Array.from(value as Float64Array) : value]
+      }),
   )
 }

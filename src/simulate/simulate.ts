@@ -1,7 +1,10 @@
 import { demand } from '../errors.js'
+import { chanceOf } from '../metrics/chance.js'
+import type { BalanceFigures } from '../metrics/load.js'
 import { reportOf, type StepReport } from './report.js'
+import type { Setup } from './setup.js'
 import { checkSnapshot, decode, encode, type Snapshot } from './snapshot.js'
-import { type Setup, start, type World } from './start.js'
+import { start, type World } from './start.js'
 import { nothingPending, type SimulationState, step } from './step.js'
 
 /**
@@ -23,11 +26,22 @@ function* run<State>(
   steps: number,
 ): Generator<StepReport, void, void> {
   let state = from
+  const chanceFor = remembering(chanceOf)
   for (let done = 0; done < steps; done++) {
     const { step: index } = state
     const { state: next, result } = step(world, state)
     state = next
-    yield reportOf(index, result, world.numExperts, () => snapshotOf(world, next))
+    yield reportOf(index, result, world.numExperts, () => snapshotOf(world, next), chanceFor)
+  }
+}
+
+/** The floor is the same in every step of most simulations, and takes longer than a small step. */
+function remembering(chance: typeof chanceOf): typeof chanceOf {
+  let last: { tokens: number; topK: number; figures: BalanceFigures } | undefined
+  return (routing) => {
+    const { tokens, topK } = routing
+    if (last?.tokens !== tokens || last.topK !== topK) last = { tokens, topK, figures: chance(routing) }
+    return last.figures
   }
 }
 

@@ -3,43 +3,15 @@ import type { CapacityPolicy } from '../capacity/protocol.js'
 import { demand, demandNothingElse, demandWhole } from '../errors.js'
 import { type Streams, streams } from '../random.js'
 import { asRouter } from '../router/as-router.js'
-import type { RouterConfig } from '../router/config.js'
 import { resolveRouter } from '../router/config.js'
 import type { Batch, Router } from '../router/protocol.js'
-import type { Workload } from '../workload/protocol.js'
-import type { Snapshot } from './snapshot.js'
-
-/** What to simulate. `State` is whatever the balance rule keeps. */
-export interface Setup<State> {
-  /** A top-k router as data, or a router function of one's own. */
-  readonly router: RouterConfig | Router
-  readonly balance: Balance<State>
-  readonly workload: Workload
-  readonly tokensPerStep: number
-  /** Steps to yield; endless unless given: stop with `break`. */
-  readonly steps?: number
-  /** MoE layers, each with its own tokens and bias; 1 unless given. */
-  readonly layers?: number
-  /** E: needed for a router function whose batches carry no logits to count. */
-  readonly numExperts?: number
-  readonly seed?: string | number
-  /** Steps (micro-batches) whose summed load makes one bias update; 1 unless given. */
-  readonly updateEvery?: number
-  /**
-   * What the experts take of a routing; everything unless given, as of a dropless layer. The load, the report and the
-   * balance rule see what is left, as in Megatron-LM, where a full expert counts as no more than full; the scores that a
-   * rule may look at are those of before.
-   */
-  readonly capacity?: CapacityPolicy
-  /** Go on from here instead of from step 0. */
-  readonly from?: Snapshot
-}
+import { type StepLayer, stepByProtocol, stepInKernel } from './layer-step.js'
+import type { Setup } from './setup.js'
 
 /** A setup checked and made ready: what each step needs. */
 export interface World<State> {
   readonly balance: Balance<State>
-  readonly workload: Workload
-  readonly route: Router
+  readonly stepLayer: StepLayer
   readonly random: Streams
   readonly tokensPerStep: number
   readonly layers: number
@@ -59,12 +31,13 @@ export function start<State>(setup: Setup<State>): World<State> {
     demandWhole('simulate: steps', steps, 0, Number.MAX_SAFE_INTEGER, 'Leave it out to go on for ever.')
   }
   const random = streams(seed)
-  const world = { balance, workload, random, tokensPerStep, layers, updateEvery }
+  const world = { balance, random, tokensPerStep, layers, updateEvery }
   const numExperts =
     typeof router !== 'function'
       ? resolveRouter(router).numExperts
       : (declared ?? countExperts(workload({ step: 0, layer: 0, tokens: tokensPerStep, random })))
-  return { ...world, numExperts, route: bounded(asRouter(router), capacity) }
+  const byProtocol = stepByProtocol(workload, bounded(asRouter(router), capacity), numExperts)
+  return { ...world, numExperts, stepLayer: stepInKernel(setup, byProtocol) ?? byProtocol }
 }
 
 const dropless: CapacityPolicy = (routing) => routing

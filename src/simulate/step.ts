@@ -1,9 +1,7 @@
 import { addTo } from '../arrays.js'
 import type { Seen } from '../balance/protocol.js'
-import { unroutedTokens } from '../capacity/unrouted.js'
-import { demand } from '../errors.js'
-import type { Batch } from '../router/protocol.js'
-import { joinRoutings, loadOf, type Routing } from '../router/routing.js'
+import { joinRoutings, type Routing } from '../router/routing.js'
+import type { LayerStep } from './layer-step.js'
 import type { World } from './start.js'
 
 /** A simulation between two steps: a plain value. */
@@ -22,10 +20,8 @@ export interface StepResult {
   readonly load: Int32Array
   /** [L, E] the bias that this step was routed with. */
   readonly bias: Float32Array
-  readonly dropped: number
-  readonly unroutedTokens: number
-  readonly batches: readonly Batch[]
-  readonly routings: readonly Routing[]
+  /** [L] */
+  readonly layers: readonly LayerStep[]
 }
 
 /** One step of every layer: state in, state out. The bias moves after the routing, from the load it has just counted. */
@@ -35,17 +31,17 @@ export function step<State>(
 ): { state: SimulationState<State>; result: StepResult } {
   const { balance, numExperts, layers } = world
   const biases = state.balances.map((balanceState) => balance.bias(balanceState))
-  const rows = biases.map((bias, layer) => routeLayer(world, state.step, layer, bias))
-  const routings = rows.map((row) => row.routing)
+  const context = { step: state.step, tokens: world.tokensPerStep, random: world.random }
+  const rows = biases.map((bias, layer) => world.stepLayer({ ...context, layer }, bias))
   const load = new Int32Array(layers * numExperts)
   const bias = new Float32Array(layers * numExperts)
-  routings.forEach((routing, layer) => {
-    load.set(loadOf(routing), layer * numExperts)
+  rows.forEach((row, layer) => {
+    load.set(row.load, layer * numExperts)
     bias.set(biases[layer], layer * numExperts)
   })
   const pending = {
     load: state.pending.load.slice(),
-    routings: balance.loadOnly ? [] : [...state.pending.routings, routings],
+    routings: balance.loadOnly ? [] : [...state.pending.routings, rows.map((row) => row.routing)],
   }
   addTo(pending.load, load)
   const due = (state.step + 1) % world.updateEvery === 0
@@ -55,48 +51,8 @@ export function step<State>(
       balances: due ? update(world, state.balances, pending) : state.balances,
       pending: due ? nothingPending(world) : pending,
     },
-    result: {
-      load,
-      bias,
-      dropped: routings.reduce((sum, { dropped }) => sum + dropped, 0),
-      unroutedTokens: routings.reduce((sum, routing) => sum + unroutedTokens(routing), 0),
-      batches: rows.map((row) => row.batch),
-      routings,
-    },
+    result: { load, bias, layers: rows },
   }
-}
-
-function routeLayer<State>(world: World<State>, step: number, layer: number, bias: Float32Array) {
-  const { workload, route, random, tokensPerStep, numExperts } = world
-  const context = { step, layer, tokens: tokensPerStep, random }
-  const batch = workload(context)
-  const routing = route(batch, bias, context)
-  const { tokens, numExperts: experts } = routing
-  demand(
-    tokens === batch.tokens && experts === numExperts,
-    `simulate: a batch of ${batch.tokens} tokens must be routed as such, over ${numExperts} experts`,
-    `a routing of ${tokens} tokens over ${experts}`,
-    'Make the workload, the router, the capacity and numExperts agree.',
-  )
-  checkRouting(routing)
-  return { batch, routing }
-}
-
-/** Nothing is lost: a router of one's own may fill no slot that the load would not count. */
-function checkRouting({ tokens, topK, numExperts, experts, weights }: Routing): void {
-  demand(
-    experts.length === tokens * topK && weights.length === tokens * topK,
-    `simulate: a routing must hold ${tokens} × ${topK} experts and as many weights`,
-    `${experts.length} experts and ${weights.length} weights`,
-    'Fill the slots that a token does not use with −1, and their weights with 0.',
-  )
-  const odd = experts.findIndex((expert) => expert < -1 || expert >= numExperts)
-  demand(
-    odd < 0,
-    `simulate: the experts of a routing must be from 0 to ${numExperts - 1}, or −1`,
-    experts[odd],
-    'Number the routed experts from 0.',
-  )
 }
 
 export const nothingPending = <State>({

@@ -36,10 +36,11 @@ export function gaussian(options: GaussianOptions): Workload {
     'Give one mean logit an expert.',
   )
   const means = Float64Array.from(offsets)
-  return ({ tokens, layer, step, random }) => {
-    const logits = normalRows(random('workload', layer, step), tokens, means, spread)
-    return { tokens, logits }
-  }
+  const draw: Workload = ({ tokens, layer, step, random }) => ({
+    tokens,
+    logits: normalRows(random('workload', layer, step), tokens, means, spread),
+  })
+  return Object.assign(draw, { normals: { means, spread } })
 }
 
 /** Φ⁻¹((i + ½) / n): n values spread as n draws of a standard normal would be on average, in ascending order. */

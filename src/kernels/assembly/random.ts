@@ -1,31 +1,42 @@
-import { exp, log } from './exp-log'
+import { exp } from './elementary'
+import { log } from './log'
 
-// The key and the place of the draws, set by `seek`; tables of ../../ziggurat.ts at `layers` and `heights`.
-let k0: i32 = 0
+// Where the draws are, set by `seek`, and what it has made ready in the memory.
 let k1: i32 = 0
-let k2: i32 = 0
-let k3: i32 = 0
-let k4: i32 = 0
-let counter2: i32 = 0
-let counter3: i32 = 0
 let layers: usize = 0
 let heights: usize = 0
+/** What a block starts from and what is added to it every four rounds, in four lanes each: vectors of 16 bytes. */
+let added: usize = 0
 let spare: usize = 0
 
 const tailStart: f64 = 3.6541528853610088
 
-/** Goes to a stream: its key, 16 bytes, then the step and layer of its counters, and where the tables of the ziggurat lie, with 64 bytes to spare. */
+/**
+ * Goes to a stream: its key, 16 bytes, then the step and layer of its counters, and where the tables of the ziggurat lie,
+ * with 320 bytes behind them.
+ */
 export function seek(key: usize, step: i32, layer: i32, tables: usize): void {
-  k0 = load<i32>(key)
-  k1 = load<i32>(key, 4)
-  k2 = load<i32>(key, 8)
-  k3 = load<i32>(key, 12)
-  k4 = 0x1bd11bda ^ k0 ^ k1 ^ k2 ^ k3
-  counter2 = step
-  counter3 = layer
   layers = tables
   heights = tables + 4096
-  spare = heights + 2064
+  added = heights + 2064
+  spare = added + 256
+  const k0 = load<i32>(key)
+  k1 = load<i32>(key, 4)
+  const k2 = load<i32>(key, 8)
+  const k3 = load<i32>(key, 12)
+  const k4 = 0x1bd11bda ^ k0 ^ k1 ^ k2 ^ k3
+  add(0, k0, 0, step + k2, layer + k3)
+  add(64, k1, k2, k3, k4 + 1)
+  add(128, k2, k3, k4, k0 + 2)
+  add(192, k3, k4, k0, k1 + 3)
+}
+
+function add(at: usize, a: i32, b: i32, c: i32, d: i32): void {
+  const to = added + at
+  v128.store(to, i32x4.splat(a))
+  v128.store(to, i32x4.splat(b), 16)
+  v128.store(to, i32x4.splat(c), 32)
+  v128.store(to, i32x4.splat(d), 48)
 }
 
 /**
@@ -93,7 +104,7 @@ function outside(word: i32, i: i32, token: i32): f64 {
     const above = load<f64>(heights + ((<usize>j) << 3), 8)
     height = below + fraction(further(i, token, used++)) * (above - below)
     word = further(i, token, used++)
-  } while (height >= exp(-0.5 * x * x))
+  } while (height >= f64x2.extract_lane(exp(f64x2.splat(-0.5 * x * x)), 0))
   return x
 }
 
@@ -117,10 +128,11 @@ function further(i: i32, token: i32, used: i32): i32 {
 
 /** Four blocks of Threefry4x32-13, ../../threefry.ts, whose first counters are `counter0`, as 16 words one after another. */
 function threefry(counter0: v128, token: i32, out: usize): void {
-  let x0 = i32x4.add(counter0, i32x4.splat(k0))
+  const keys = added
+  let x0 = i32x4.add(counter0, v128.load(keys))
   let x1 = i32x4.splat(token + k1)
-  let x2 = i32x4.splat(counter2 + k2)
-  let x3 = i32x4.splat(counter3 + k3)
+  let x2 = v128.load(keys, 32)
+  let x3 = v128.load(keys, 48)
   x0 = i32x4.add(x0, x1)
   x1 = v128.xor(rotate(x1, 10), x0)
   x2 = i32x4.add(x2, x3)
@@ -137,10 +149,10 @@ function threefry(counter0: v128, token: i32, out: usize): void {
   x3 = v128.xor(rotate(x3, 23), x0)
   x2 = i32x4.add(x2, x1)
   x1 = v128.xor(rotate(x1, 5), x2)
-  x0 = i32x4.add(x0, i32x4.splat(k1))
-  x1 = i32x4.add(x1, i32x4.splat(k2))
-  x2 = i32x4.add(x2, i32x4.splat(k3))
-  x3 = i32x4.add(x3, i32x4.splat(k4 + 1))
+  x0 = i32x4.add(x0, v128.load(keys, 64))
+  x1 = i32x4.add(x1, v128.load(keys, 80))
+  x2 = i32x4.add(x2, v128.load(keys, 96))
+  x3 = i32x4.add(x3, v128.load(keys, 112))
   x0 = i32x4.add(x0, x1)
   x1 = v128.xor(rotate(x1, 6), x0)
   x2 = i32x4.add(x2, x3)
@@ -157,10 +169,10 @@ function threefry(counter0: v128, token: i32, out: usize): void {
   x3 = v128.xor(rotate(x3, 18), x0)
   x2 = i32x4.add(x2, x1)
   x1 = v128.xor(rotate(x1, 20), x2)
-  x0 = i32x4.add(x0, i32x4.splat(k2))
-  x1 = i32x4.add(x1, i32x4.splat(k3))
-  x2 = i32x4.add(x2, i32x4.splat(k4))
-  x3 = i32x4.add(x3, i32x4.splat(k0 + 2))
+  x0 = i32x4.add(x0, v128.load(keys, 128))
+  x1 = i32x4.add(x1, v128.load(keys, 144))
+  x2 = i32x4.add(x2, v128.load(keys, 160))
+  x3 = i32x4.add(x3, v128.load(keys, 176))
   x0 = i32x4.add(x0, x1)
   x1 = v128.xor(rotate(x1, 10), x0)
   x2 = i32x4.add(x2, x3)
@@ -177,10 +189,10 @@ function threefry(counter0: v128, token: i32, out: usize): void {
   x3 = v128.xor(rotate(x3, 23), x0)
   x2 = i32x4.add(x2, x1)
   x1 = v128.xor(rotate(x1, 5), x2)
-  x0 = i32x4.add(x0, i32x4.splat(k3))
-  x1 = i32x4.add(x1, i32x4.splat(k4))
-  x2 = i32x4.add(x2, i32x4.splat(k0))
-  x3 = i32x4.add(x3, i32x4.splat(k1 + 3))
+  x0 = i32x4.add(x0, v128.load(keys, 192))
+  x1 = i32x4.add(x1, v128.load(keys, 208))
+  x2 = i32x4.add(x2, v128.load(keys, 224))
+  x3 = i32x4.add(x3, v128.load(keys, 240))
   x0 = i32x4.add(x0, x1)
   x1 = v128.xor(rotate(x1, 6), x0)
   x2 = i32x4.add(x2, x3)

@@ -1,6 +1,4 @@
-// AssemblyScript: what the SIMD kernels export. Built by `npm run kernels` into ../wasm.ts.
-export { activate, combine, gather } from './experts'
-export { linear, pack } from './linear'
+// What routing needs, built by `npm run kernels` into ../routing-wasm.ts.
 export { normals, seek } from './random'
 export { cut, plan, route, scratchBytes } from './route'
 export { scores } from './scores'

@@ -1,0 +1,6 @@
+// What linear maps and experts need, built by `npm run kernels` into ../matrix-wasm.ts.
+export { activate, combine, gather } from './experts'
+export { linear, pack } from './linear'
+
+/** Where memory begins that constants leave free. */
+export const heapBase: usize = __heap_base

@@ -1,0 +1,136 @@
+import type { BlockRouter, RouteSettings } from './block-router.js'
+import { type Cuts, cutLogits, type Scoring } from './cutoffs.js'
+import type { RoutingInstance } from './routing-module.js'
+import { scoreKinds } from './scores.js'
+
+const kinds: Readonly<Record<Scoring, number>> = { ...scoreKinds, given: 2, afterTopK: 3 }
+
+/** Rows that stay, with what becomes of them, in the second-level cache. */
+const cachedFloats = 1 << 17
+
+/** Whether the kernel can do it; its twin can do all. */
+export const fits = ({ numExperts, topK }: RouteSettings): boolean => numExperts <= 1024 && topK <= 32
+
+/** A router whose rows may also be made where they are routed. */
+export interface SimdRouter extends BlockRouter {
+  /** Where the rows of a block lie. */
+  readonly rowsAt: number
+  /** Where the areas of `more` lie. */
+  readonly areas: readonly number[]
+  /** Routes the rows that lie there; false if a logit is NaN or +∞. */
+  routeInPlace(tokens: number): boolean
+  /** Starts anew with another bias, no load, and the cuts there are. */
+  restart(bias: Float32Array): void
+}
+
+/** The kernel at work in the memory of `kernels`, beside areas of `more` bytes; what was laid there is given up. */
+export function simdRoute(
+  kernels: RoutingInstance,
+  settings: RouteSettings,
+  firstBias: Float32Array,
+  more: readonly number[] = [],
+): SimdRouter {
+  const { numExperts, topK, scoring, normalize, scale, epsilon, numGroups, topGroups, groupScoreTop } =
+    settings
+  const most = Math.max(32, Math.floor(cachedFloats / (numExperts + 2 * topK)))
+  const width = Math.ceil(numExperts / 64) * 64
+  const padded = Math.ceil(numExperts / 16) * 16
+  const [
+    biasAt,
+    cutsAt,
+    loadAt,
+    scratchAt,
+    rowsAt,
+    expertsAt,
+    weightsAt,
+    kthsAt,
+    topsAt,
+    powersAt,
+    ...areas
+  ] = kernels.lay(
+    4 * width,
+    12 * width,
+    4 * width + 64,
+    kernels.scratchBytes.value,
+    4 * ((most + 4) * numExperts + 64),
+    4 * (most + 4) * topK,
+    4 * (most + 4) * topK,
+    4 * (most + 4),
+    4 * (most + 4),
+    8 * (numExperts + 4),
+    ...more,
+  )
+  const { buffer } = kernels.memory
+  const floats = (at: number, length: number) => new Float32Array(buffer, at, length)
+  const ints = (at: number, length: number) => new Int32Array(buffer, at, length)
+  const bias = floats(biasAt, numExperts)
+  bias.set(firstBias)
+  const load = ints(loadAt + 64, numExperts).fill(0) // in front of it, empty slots are counted
+  const levels = [0, 1, 2].map((level) => floats(cutsAt + level * 4 * padded, padded).fill(Infinity))
+  const given = [biasAt, cutsAt, scratchAt, loadAt + 64] as const
+  const groups = [numGroups, topGroups, groupScoreTop] as const
+  kernels.plan(numExperts, topK, kinds[scoring], normalize ? 1 : 0, scale, epsilon, ...groups, ...given)
+  const blockRows = floats(rowsAt, most * numExperts)
+  const blockExperts = ints(expertsAt, most * topK)
+  const blockWeights = floats(weightsAt, most * topK)
+  let seen = 0
+  let cuts: Cuts | undefined
+  const keys = (at: number) => sample(ints(at, seen))
+  const cut = (to: Cuts): void => {
+    cuts = to
+    const { main, low, high, top } = to
+    cutLogits(main, bias, scoring, levels[0])
+    cutLogits(low, bias, scoring, levels[1])
+    cutLogits(high, bias, scoring, levels[2])
+    kernels.cut(orderOf(low) - 1, orderOf(top), orderOf(main), orderOf(low), orderOf(high))
+  }
+  const routeInPlace = (tokens: number): boolean => {
+    seen = tokens
+    // The scores of a softmax are those of a whole row.
+    const scored =
+      scoring !== 'softmax' ||
+      kernels.scores(rowsAt, tokens, numExperts, scoreKinds.softmax, -Infinity, rowsAt, powersAt)
+    return Boolean(scored && kernels.route(rowsAt, tokens, expertsAt, weightsAt, kthsAt, topsAt))
+  }
+  return {
+    most,
+    rowsAt,
+    areas,
+    cut,
+    routeInPlace,
+    restart(next) {
+      bias.set(next)
+      load.fill(0)
+      if (cuts !== undefined) cut(cuts)
+    },
+    route(rows, first, tokens, experts, weights) {
+      blockRows.set(rows.subarray(first * numExperts, (first + tokens) * numExperts))
+      if (!routeInPlace(tokens)) return false
+      experts.set(blockExperts.subarray(0, tokens * topK), first * topK)
+      weights.set(blockWeights.subarray(0, tokens * topK), first * topK)
+      return true
+    },
+    kths: () => keys(kthsAt),
+    tops: () => keys(topsAt),
+    load: () => load.slice(),
+  }
+}
+
+const bits = new Int32Array(1)
+const value = new Float32Array(bits.buffer)
+
+/** The order of a key among all float32 numbers, as a whole number; its own inverse. */
+const flip = (order: number): number => order ^ ((order >> 31) & 0x7fffffff)
+
+function orderOf(key: number): number {
+  value[0] = key
+  return flip(bits[0])
+}
+
+function sample(orders: Int32Array): Float32Array {
+  const some = Math.min(64, orders.length)
+  return Float32Array.from({ length: some }, (_, i) => {
+    bits[0] = flip(orders[Math.floor((i * orders.length) / some)])
+    return value[0]
+  })
+}

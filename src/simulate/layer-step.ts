@@ -1,0 +1,118 @@
+import { unroutedTokens } from '../capacity/unrouted.js'
+import { demand } from '../errors.js'
+import { type DrawnRouter, drawnRouter } from '../kernels/drawn-route.js'
+import { resolveRouter } from '../router/config.js'
+import type { Batch, Router, StepContext } from '../router/protocol.js'
+import { settingsOf } from '../router/route.js'
+import { filledSlots, loadOf, type Routing } from '../router/routing.js'
+import { sum } from '../stats.js'
+import type { Setup } from './setup.js'
+
+/** What one layer did in one step. */
+export interface LayerStep {
+  /** [E] tokens per expert. */
+  readonly load: Int32Array
+  readonly tokens: number
+  /** Tokens that have an expert, and how many they have in all. */
+  readonly placed: number
+  readonly assignments: number
+  readonly dropped: number
+  readonly unrouted: number
+  readonly batch: Batch
+  readonly routing: Routing
+}
+
+/** Makes one step of one layer, with the bias [E] it is routed with. */
+export type StepLayer = (context: StepContext, bias: Float32Array) => LayerStep
+
+/** By the protocol: whatever the workload and the router are. */
+export function stepByProtocol(
+  workload: (context: StepContext) => Batch,
+  route: Router,
+  numExperts: number,
+): StepLayer {
+  return (context, bias) => {
+    const batch = workload(context)
+    const routing = route(batch, bias, context)
+    checkRouting(routing, batch, numExperts)
+    const filled = filledSlots(routing)
+    return {
+      load: loadOf(routing),
+      tokens: batch.tokens,
+      placed: filled.reduce((count, slots) => count + (slots > 0 ? 1 : 0), 0),
+      assignments: sum(filled),
+      dropped: routing.dropped,
+      unrouted: unroutedTokens(routing),
+      batch,
+      routing,
+    }
+  }
+}
+
+/**
+ * The same where a kernel can draw the tokens and route them where it drew them, handing back their load alone. The batch
+ * and its routing are made again when asked for: a workload draws from streams, so they are what they were. Undefined where
+ * the setup needs more.
+ */
+export function stepInKernel<State>(setup: Setup<State>, byProtocol: StepLayer): StepLayer | undefined {
+  const { router, workload, balance, capacity } = setup
+  if (typeof router === 'function' || workload.normals === undefined) return undefined
+  if (capacity !== undefined || balance.loadOnly !== true) return undefined
+  const { means, spread } = workload.normals
+  const resolved = resolveRouter(router)
+  const tame = means.every((mean) => Math.abs(mean) + 16 * Math.abs(spread) < 1e38) // no draw is masked or refused
+  if (means.length !== resolved.numExperts || !tame) return undefined
+  const kernel = drawnRouter(settingsOf(resolved), means, spread)
+  return kernel && stepDrawn(kernel, resolved.softmaxOrder === 'afterTopK', byProtocol)
+}
+
+function stepDrawn(kernel: DrawnRouter, takesNoBias: boolean, byProtocol: StepLayer): StepLayer {
+  return (context, bias) => {
+    const { tokens, layer, step, random } = context
+    if (takesNoBias && bias.some((value) => value !== 0)) return byProtocol(context, bias) // which refuses it
+    const load = kernel(random('workload', layer, step), tokens, bias)
+    let whole: LayerStep | undefined
+    const again = (): LayerStep => {
+      whole ??= byProtocol(context, bias)
+      return whole
+    }
+    return {
+      load,
+      tokens,
+      placed: tokens,
+      assignments: sum(load),
+      dropped: 0,
+      unrouted: 0,
+      get batch() {
+        return again().batch
+      },
+      get routing() {
+        return again().routing
+      },
+    }
+  }
+}
+
+/** Nothing is lost: a router of one's own may fill no slot that the load would not count. */
+function checkRouting(routing: Routing, batch: Batch, numExperts: number): void {
+  const { tokens, topK, experts, weights } = routing
+  demand(
+    tokens === batch.tokens && routing.numExperts === numExperts,
+    `simulate: a batch of ${batch.tokens} tokens must be routed as such, over ${numExperts} experts`,
+    `a routing of ${tokens} tokens over ${routing.numExperts}`,
+    'Make the workload, the router, the capacity and numExperts agree.',
+  )
+  demand(
+    experts.length === tokens * topK && weights.length === tokens * topK,
+    `simulate: a routing must hold ${tokens} × ${topK} experts and as many weights`,
+    `${experts.length} experts and ${weights.length} weights`,
+    'Fill the slots that a token does not use with −1, and their weights with 0.',
+  )
+  const odd = experts.findIndex((expert) => expert < -1 || expert >= numExperts)
+  demand(
+    odd < 0,
+    `simulate: the experts of a routing must be from 0 to ${numExperts - 1}, or −1`,
+    experts[odd],
+    'Number the routed experts from 0.',
+  )
+}
