@@ -15,8 +15,8 @@ import {
   hardware,
   largestBatch,
   type ModelMemory,
+  memoryBoundTokensPerSecond,
   memoryOf,
-  memoryThroughputBound,
   presets,
 } from 'moesim'
 
@@ -32,7 +32,7 @@ const models: [string, ModelMemory][] = [
   ['Qwen3 with Nano’s cache', { ...qwen, caches: nano.caches, stateBytes: nano.stateBytes }],
 ]
 const speed = (model: ModelMemory, batch: number) =>
-  memoryThroughputBound(model, hardware.h200, { ...at, batch })
+  memoryBoundTokensPerSecond(model, hardware.h200, { ...at, batch })
 const fits = (model: ModelMemory) => largestBatch(model, hardware.h200, at)
 
 console.log('                         active   cache  state   tokens a second at most, over Qwen3-30B-A3B')

@@ -14,7 +14,7 @@ import {
   largestBatch,
   linearPlacement,
   type ModelMemory,
-  memoryThroughputBound,
+  memoryBoundTokensPerSecond,
   paretoFront,
   type StorageFormat,
   stragglerFactor,
@@ -80,7 +80,7 @@ export function costFigures(question: CostQuestion): CostFigures {
       batch,
       distinctExperts: expectedDistinctExperts({ ...first, tokens: batch }),
       ...decodeBytes(memory, { batch, contextTokens }),
-      tokensPerSecondAtMost: memoryThroughputBound(memory, hardware, { batch, contextTokens }),
+      tokensPerSecondAtMost: memoryBoundTokensPerSecond(memory, hardware, { batch, contextTokens }),
     })),
     ranks: sizes.map((ranks) => {
       const { straggler, stragglerByChance } = loads

@@ -44,35 +44,35 @@ export function decodeBytes(model: ModelMemory, { batch, contextTokens }: Decode
  * The tokens a second that memory allows at most: B over the time to move the bytes of a step.
  *
  * An upper bound, no prediction: no kernel reads at the peak all the time, and prefill, scheduling, sampling and the
- * computation (`computeThroughputBound`) take time of their own.
+ * computation (`computeBoundTokensPerSecond`) take time of their own.
  */
-export function memoryThroughputBound(
+export function memoryBoundTokensPerSecond(
   model: ModelMemory,
   hardware: Pick<Hardware, 'memoryBytesPerSecond'>,
   decode: DecodeBatch,
 ): number {
-  demandHardware('memoryThroughputBound', hardware, 'memoryBytesPerSecond')
+  demandHardware('memoryBoundTokensPerSecond', hardware, 'memoryBytesPerSecond')
   return (decode.batch * hardware.memoryBytesPerSecond) / decodeBytes(model, decode).totalBytes
 }
 
 /**
- * What `memoryThroughputBound` tends to as the batch grows and weights no longer count, and as much of an upper bound;
+ * What `memoryBoundTokensPerSecond` tends to as the batch grows and weights no longer count, and as much of an upper bound;
  * Infinity without cache and state. Left out: that no memory holds so many sequences.
  */
-export function throughputLimit(
+export function largeBatchTokensPerSecond(
   model: ModelMemory,
   hardware: Pick<Hardware, 'memoryBytesPerSecond'>,
   contextTokens: number,
 ): number {
-  checkBatch('throughputLimit', { batch: 1, contextTokens })
-  demandHardware('throughputLimit', hardware, 'memoryBytesPerSecond')
+  checkBatch('largeBatchTokensPerSecond', { batch: 1, contextTokens })
+  demandHardware('largeBatchTokensPerSecond', hardware, 'memoryBytesPerSecond')
   return hardware.memoryBytesPerSecond / (sequenceBytes(model, contextTokens) + model.stateBytes)
 }
 
 /** The tokens a second that computation allows at most: `flopsPerSecond` over two operations for each active weight. Left out: attention over the context. */
-export function computeThroughputBound(model: ModelMemory, flopsPerSecond: number): number {
+export function computeBoundTokensPerSecond(model: ModelMemory, flopsPerSecond: number): number {
   const holds = flopsPerSecond > 0 && flopsPerSecond < Infinity
-  const rule = 'computeThroughputBound: flopsPerSecond must be a finite number above 0'
+  const rule = 'computeBoundTokensPerSecond: flopsPerSecond must be a finite number above 0'
   demand(holds, rule, flopsPerSecond, 'See flopsPerSecondIn.')
   return flopsPerSecond / (2 * activeParametersOf(model))
 }

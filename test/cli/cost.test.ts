@@ -5,8 +5,8 @@ import {
   hardware,
   linearPlacement,
   loadOf,
+  memoryBoundTokensPerSecond,
   memoryOf,
-  memoryThroughputBound,
   presets,
   readTrace,
   stragglerFactor,
@@ -66,7 +66,7 @@ describe('moesim cost', () => {
     })
     for (const { batch, tokensPerSecondAtMost } of figures.decode) {
       expect(tokensPerSecondAtMost).toBe(
-        memoryThroughputBound(memory, hardware.h100, { batch, contextTokens: 1000 }),
+        memoryBoundTokensPerSecond(memory, hardware.h100, { batch, contextTokens: 1000 }),
       )
     }
     expect(figures.ranks.map(({ ranks }: { ranks: number }) => ranks)).toEqual([1, 2, 4, 8, 16, 32, 64, 128])

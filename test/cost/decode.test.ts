@@ -1,18 +1,18 @@
 import fc from 'fast-check'
 import {
   activeParametersOf,
-  computeThroughputBound,
+  computeBoundTokensPerSecond,
   countParameters,
   decodeBytes,
   expertParallelDecode,
   hardware,
+  largeBatchTokensPerSecond,
   largestBatch,
-  memoryThroughputBound,
+  memoryBoundTokensPerSecond,
   nemotron3Nano,
   paretoFront,
   sweepExpertParallel,
   throughputAndMemory,
-  throughputLimit,
 } from 'moesim'
 import { describe, expect, test } from 'vitest'
 import { nano, qwen3 } from './models.js'
@@ -38,11 +38,13 @@ describe('decoding on one device', () => {
         fc.integer({ min: 1, max: 4096 }),
         fc.integer({ min: 1, max: 1e6 }),
         (batch, contextTokens) => {
-          const bound = memoryThroughputBound(nano, h200, { batch, contextTokens })
-          expect(bound).toBeLessThan(throughputLimit(nano, h200, contextTokens))
-          expect(bound).toBeLessThan(memoryThroughputBound(nano, h200, { batch: batch + 1, contextTokens }))
+          const bound = memoryBoundTokensPerSecond(nano, h200, { batch, contextTokens })
+          expect(bound).toBeLessThan(largeBatchTokensPerSecond(nano, h200, contextTokens))
+          expect(bound).toBeLessThan(
+            memoryBoundTokensPerSecond(nano, h200, { batch: batch + 1, contextTokens }),
+          )
           expect(bound).toBeGreaterThan(
-            memoryThroughputBound(nano, h200, { batch, contextTokens: contextTokens + 1 }),
+            memoryBoundTokensPerSecond(nano, h200, { batch, contextTokens: contextTokens + 1 }),
           )
         },
       ),
@@ -50,8 +52,8 @@ describe('decoding on one device', () => {
   })
 
   test('without cache and state there is no limit', () => {
-    expect(throughputLimit(qwen3, h200, 0)).toBe(Infinity)
-    expect(computeThroughputBound(qwen3, 1979e12)).toBeCloseTo(1979e12 / 2 / 3041867776, 6)
+    expect(largeBatchTokensPerSecond(qwen3, h200, 0)).toBe(Infinity)
+    expect(computeBoundTokensPerSecond(qwen3, 1979e12)).toBeCloseTo(1979e12 / 2 / 3041867776, 6)
   })
 
   test('the largest batch fits, and one more does not; what holds no weights holds none', () => {
@@ -65,7 +67,9 @@ describe('decoding on one device', () => {
 
   test('is refused of what is no batch', () => {
     expect(() => decodeBytes(nano, { batch: 0, ...at16K })).toThrow('decodeBytes: batch must be')
-    expect(() => throughputLimit(nano, h200, -1)).toThrow('throughputLimit: contextTokens must be')
+    expect(() => largeBatchTokensPerSecond(nano, h200, -1)).toThrow(
+      'largeBatchTokensPerSecond: contextTokens must be',
+    )
     expect(() => largestBatch(nano, h200, { ...at16K, usableShare: 1.1 })).toThrow(
       'usableShare must be above 0',
     )
@@ -83,7 +87,7 @@ describe('decoding over ranks', () => {
     for (const batchPerRank of [1, 64, 900]) {
       const point = expertParallelDecode({ ...setup, ranks: 1, batchPerRank })
       expect(point.tokensPerSecondPerRank).toBeCloseTo(
-        memoryThroughputBound(nano, h200, { batch: batchPerRank, ...at16K }),
+        memoryBoundTokensPerSecond(nano, h200, { batch: batchPerRank, ...at16K }),
         6,
       )
       expect([point.latencySeconds, point.communicationSeconds]).toEqual([0, 0])

@@ -3,7 +3,7 @@ import {
   allToAllBytesPerToken,
   computeBoundTokens,
   computeBoundTokensOf,
-  computeThroughputBound,
+  computeBoundTokensPerSecond,
   contiguousRanks,
   countParameters,
   decodeBytes,
@@ -17,11 +17,12 @@ import {
   groupsTouchedChances,
   hardware,
   idleShare,
+  largeBatchTokensPerSecond,
   largestBatch,
   linearPlacement,
   loadOf,
+  memoryBoundTokensPerSecond,
   memoryOf,
-  memoryThroughputBound,
   nemotron3Nano,
   placeExperts,
   presets,
@@ -29,7 +30,6 @@ import {
   storageBytes,
   stragglerFactor,
   streams,
-  throughputLimit,
   tokensToTouch,
 } from 'moesim'
 import { distance, fair, times } from './fair.js'
@@ -165,7 +165,7 @@ const at16K = { contextTokens: 16384 }
 const full = (model: typeof nano) => ({ ...at16K, batch: largestBatch(model, h200, at16K) })
 const models = [nano, gptOss, qwen3]
 const speed = (model: typeof nano, batch: number): number =>
-  memoryThroughputBound(model, h200, { ...at16K, batch })
+  memoryBoundTokensPerSecond(model, h200, { ...at16K, batch })
 const deepEpBytes = 128 * 8 * 7168 * storageBytes['fp8-block128']
 
 const readme = { replicas: 16, groups: 4, nodes: 2, ranks: 8 }
@@ -544,7 +544,7 @@ const given: Figure[] = [
     printed: '26.5 10.6 4.5',
     ours: () =>
       list(
-        models.map((model) => memoryThroughputBound(model, h200, full(model)) / 1e3),
+        models.map((model) => memoryBoundTokensPerSecond(model, h200, full(model)) / 1e3),
         1,
       ),
   },
@@ -553,7 +553,7 @@ const given: Figure[] = [
     printed: '32.3 11.8 6.0',
     ours: () =>
       list(
-        models.map((model) => throughputLimit(model, h200, 16384) / 1e3),
+        models.map((model) => largeBatchTokensPerSecond(model, h200, 16384) / 1e3),
         1,
       ),
   },
@@ -562,7 +562,8 @@ const given: Figure[] = [
     printed: '5.9',
     ours: () =>
       (
-        memoryThroughputBound(nano, h200, full(nano)) / memoryThroughputBound(qwen3, h200, full(qwen3))
+        memoryBoundTokensPerSecond(nano, h200, full(nano)) /
+        memoryBoundTokensPerSecond(qwen3, h200, full(qwen3))
       ).toFixed(2),
     differs: '5.849, which rounds to 5.8; 5.9 is 5.85 rounded once more',
   },
@@ -571,7 +572,8 @@ const given: Figure[] = [
     printed: '2.35',
     ours: () =>
       (
-        memoryThroughputBound(gptOss, h200, full(gptOss)) / memoryThroughputBound(qwen3, h200, full(qwen3))
+        memoryBoundTokensPerSecond(gptOss, h200, full(gptOss)) /
+        memoryBoundTokensPerSecond(qwen3, h200, full(qwen3))
       ).toFixed(2),
   },
   {
@@ -591,7 +593,7 @@ const given: Figure[] = [
   {
     what: 'Nano: thousand tokens a second that computation allows at most, 1979 TFLOP/s',
     printed: '306',
-    ours: () => (computeThroughputBound(nano, h200.flopsPerSecond.fp8) / 1e3).toFixed(0),
+    ours: () => (computeBoundTokensPerSecond(nano, h200.flopsPerSecond.fp8) / 1e3).toFixed(0),
     differs: '306.56; the figure is that of 3.23 billion parameters of a token, 306.35',
   },
 ]

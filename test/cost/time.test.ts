@@ -3,22 +3,22 @@ import {
   allToAllSeconds,
   computeBoundTokens,
   computeBoundTokensOf,
-  computeThroughputBound,
+  computeBoundTokensPerSecond,
   contiguousRanks,
   expertGemms,
   expertParallelDecode,
   flopsPerSecondIn,
   type Hardware,
   hardware,
+  largeBatchTokensPerSecond,
   largestBatch,
-  memoryThroughputBound,
+  memoryBoundTokensPerSecond,
   moeLayerCost,
   noOverlap,
   sentAssignments,
   sharedExpertOverlap,
   storageBytes,
   sweepExpertParallel,
-  throughputLimit,
   twoBatchOverlap,
 } from 'moesim'
 import { describe, expect, test } from 'vitest'
@@ -94,9 +94,9 @@ describe('hardware', () => {
     moeLayerCost: (hardware) => moeLayerCost(tokens, { ...nano, ...formats, map, hardware }),
     computeBoundTokens: (hardware) => computeBoundTokens(hardware, formats),
     computeBoundTokensOf: (hardware) => computeBoundTokensOf(hardware, nano),
-    memoryThroughputBound: (hardware) =>
-      memoryThroughputBound(model, hardware, { batch: 1, contextTokens: 16 }),
-    throughputLimit: (hardware) => throughputLimit(model, hardware, 16),
+    memoryBoundTokensPerSecond: (hardware) =>
+      memoryBoundTokensPerSecond(model, hardware, { batch: 1, contextTokens: 16 }),
+    largeBatchTokensPerSecond: (hardware) => largeBatchTokensPerSecond(model, hardware, 16),
     largestBatch: (hardware) => largestBatch(model, hardware, { contextTokens: 16 }),
     expertParallelDecode: (hardware) => expertParallelDecode({ ...at, hardware, ranks: 2, batchPerRank: 1 }),
     sweepExpertParallel: (hardware) => sweepExpertParallel({ ...at, hardware, ranks: [2], batches: [1] }),
@@ -143,7 +143,9 @@ describe('hardware', () => {
     expect(() => flopsPerSecondIn(strange, 'fp8')).toThrow(
       'flopsPerSecondIn: the rate of my card in fp8 must be a finite number above 0, got NaN',
     )
-    expect(() => computeThroughputBound(model, 0)).toThrow('flopsPerSecond must be a finite number above 0')
+    expect(() => computeBoundTokensPerSecond(model, 0)).toThrow(
+      'flopsPerSecond must be a finite number above 0',
+    )
   })
 
   test('work that is none, and formats that are none, are refused', () => {
