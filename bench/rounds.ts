@@ -36,11 +36,14 @@ export interface Table {
 }
 
 export interface RoundOptions {
-  /** 9 unless given, after one that warms up and is not counted. */
+  /** 9 unless given, after a warm-up. */
   readonly rounds?: number
   /** The least time of a contender in a round, in ms: 80 unless given; one turn at least. */
   readonly time?: number
 }
+
+/** Milliseconds of each contender before the rounds: V8 compiles the plain twin up to five times before it settles. */
+const warmUp = 1000
 
 let sink = 0
 
@@ -52,23 +55,12 @@ export async function inRounds(
   contenders: readonly Contender[],
   { rounds = 9, time = 80 }: RoundOptions = {},
 ): Promise<Table> {
-  const bench = new Bench({ time, iterations: 1, warmup: false, retainSamples: true, throws: true })
-  for (const { name, run, async = false, prepare } of contenders) {
-    let turn = 0
-    const keep = (made: Made): Made => {
-      if (typeof made === 'number') sink += made
-      return made
-    }
-    const task = async ? async () => keep(await run(turn++)) : () => keep(run(turn++) as Made)
-    bench.add(name, task as () => Made, {
-      async,
-      ...(prepare && { beforeAll: async () => void (await prepare()) }),
-    })
-  }
+  await benchOf(contenders, warmUp).run()
+  const bench = benchOf(contenders, time)
   const samples = contenders.map((): (readonly number[])[] => [])
-  for (let round = -1; round < rounds; round++) {
+  for (let round = 0; round < rounds; round++) {
     await bench.run()
-    if (round >= 0) bench.tasks.forEach((task, i) => samples[i].push(samplesOf(task)))
+    bench.tasks.forEach((task, i) => samples[i].push(samplesOf(task)))
     bench.reset()
   }
   const medians = samples.map((ofRounds) => ofRounds.map((ofRound) => quantile(ofRound, 0.5)))
@@ -82,6 +74,22 @@ export async function inRounds(
     return { name, median, low, high, ratio, ...(note && { note: note(median) }) }
   })
   return { title, rows }
+}
+
+/** A run of it is one round. */
+function benchOf(contenders: readonly Contender[], time: number): Bench {
+  const bench = new Bench({ time, iterations: 1, warmup: false, retainSamples: true, throws: true })
+  for (const { name, run, async = false, prepare } of contenders) {
+    let turn = 0
+    const keep = (made: Made): Made => {
+      if (typeof made === 'number') sink += made
+      return made
+    }
+    const task = async ? async () => keep(await run(turn++)) : () => keep(run(turn++) as Made)
+    const options = prepare && { beforeAll: async () => void (await prepare()) }
+    bench.add(name, task as () => Made, { async, ...options })
+  }
+  return bench
 }
 
 function samplesOf({ name, result }: Task): readonly number[] {
