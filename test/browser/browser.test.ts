@@ -53,6 +53,17 @@ describe.skipIf(skipped)('in Chromium', { timeout: 120_000 }, () => {
       expect(opened.said).toEqual([])
     })
   })
+
+  // One of them: SwiftShader takes seconds for each, most of them to read tensors at once.
+  test('on the webgpu backend forward and backward are the recorded ones too', async () => {
+    const opened = await chromium.open('layers', 'answerOn', { webgpu: true })
+    const file = layerCase('layer-gpt-oss')
+    expectRecorded(file, await ask(opened, 'answerOn', 'webgpu', questionOf(file), {}))
+    // What tfjs says of the first read, and nothing else.
+    expect(opened.said).toEqual([expect.stringMatching(/performance of synchronously reading/)])
+    await opened.page.close()
+  })
+
   test('where WebGL renders 16-bit floats it warns, once, and says what to do; elsewhere it does not', async () => {
     const file = layerCase('layer-llama4')
     const route = async (flags: Record<string, boolean>) => {
@@ -75,7 +86,7 @@ describe.skipIf(skipped)('in Chromium', { timeout: 120_000 }, () => {
   })
 
   test.each([true, false])('threads of a page route as one does; memory shared: %j', async (isolated) => {
-    const { page, said } = await chromium.open('threads', 'routeTwice', isolated)
+    const { page, said } = await chromium.open('threads', 'routeTwice', { isolated })
     const found = (await page.evaluate('routeTwice()')) as Found
     const refused =
       'InputError: route: the logit of token 12300 for expert 0 must be a number below +∞, got NaN. Use −∞ to keep a token from an expert; look for an overflow or a 0/0 upstream otherwise.'

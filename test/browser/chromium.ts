@@ -16,10 +16,19 @@ const root = fileURLToPath(new URL('.', import.meta.url))
 // No GPU is needed: SwiftShader draws on the processor.
 const args =
   '--no-sandbox --disable-quic --no-first-run --disable-background-networking --disable-component-update --disable-sync --use-gl=angle --use-angle=swiftshader --enable-unsafe-swiftshader'
+// Without Vulkan, canvases of webgpu, by which tfjs reads tensors at once, give zeros. With it, WebGL is chatty.
+const webgpuArgs =
+  '--enable-unsafe-webgpu --use-webgpu-adapter=swiftshader --enable-features=Vulkan --use-vulkan=swiftshader'
+
+interface Setting {
+  /** Such pages share memory with their workers. */
+  readonly isolated?: boolean
+  readonly webgpu?: boolean
+}
 
 export interface Pages {
-  /** A fresh page of this folder, once `ready` is there, and everything that it has said on the console; `isolated` ones share memory. */
-  open(name: string, ready: string, isolated?: boolean): Promise<{ page: Page; said: string[] }>
+  /** A fresh page of this folder, once `ready` is there, and everything that it has said on the console. */
+  open(name: string, ready: string, setting?: Setting): Promise<{ page: Page; said: string[] }>
   close(): Promise<void>
 }
 
@@ -47,9 +56,16 @@ export async function pages(): Promise<Pages> {
   const serve = (headers: Record<string, string>) =>
     preview({ ...common, build: { outDir }, preview: { host: '127.0.0.1', port: 0, headers } })
   const servers = [await serve({}), await serve(isolation)] as const
-  const browser: Browser = await chromium.launch({ executablePath, args: args.split(' ') })
+  const browsers = new Map<string, Promise<Browser>>()
+  const browserWith = (more: string): Promise<Browser> => {
+    const launched =
+      browsers.get(more) ?? chromium.launch({ executablePath, args: `${args} ${more}`.trim().split(' ') })
+    browsers.set(more, launched)
+    return launched
+  }
   return {
-    async open(name, ready, isolated = false) {
+    async open(name, ready, { isolated = false, webgpu = false } = {}) {
+      const browser = await browserWith(webgpu ? webgpuArgs : '')
       const page = await browser.newPage()
       page.setDefaultTimeout(100_000) // a busy machine is no failure
       const said: string[] = []
@@ -60,7 +76,7 @@ export async function pages(): Promise<Pages> {
       return { page, said }
     },
     async close() {
-      await browser.close()
+      for (const browser of browsers.values()) await (await browser).close()
       for (const server of servers) await server.close()
       rmSync(outDir, { recursive: true })
     },
