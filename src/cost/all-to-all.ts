@@ -1,5 +1,5 @@
 import { demand, demandNothingElse, demandWhole } from '../errors.js'
-import { demandHardware, type Hardware } from './hardware.js'
+import { demandHardware, exchangeFields, type Hardware } from './hardware.js'
 
 export interface AllToAll {
   /** [R, R] from source to destination; the diagonal stays where it is. */
@@ -25,8 +25,7 @@ export function allToAllSeconds({ bytes, hardware, ...options }: AllToAll): numb
   const ranks = Math.sqrt(bytes.length)
   const { latencySeconds = hardware.latencySeconds ?? 0, steps = 1, ...rest } = options
   demandNothingElse('allToAllSeconds: the options', rest)
-  const used = ['ranksPerNode', 'linkBytesPerSecond', 'networkBytesPerSecond'] as const
-  demandHardware('allToAllSeconds', hardware, ...used)
+  demandHardware('allToAllSeconds', hardware, ...exchangeFields)
   demandWhole('allToAllSeconds: the root of the length of bytes', ranks, 1, 1 << 14, 'Give a matrix [R, R].')
   const holds = latencySeconds >= 0 && latencySeconds < Infinity
   demand(holds, 'allToAllSeconds: latencySeconds must be a number of at least 0', latencySeconds, 'Use 1e-6.')

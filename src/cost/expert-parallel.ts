@@ -4,7 +4,7 @@ import { type ModelMemory, sequenceBytes } from '../model/memory.js'
 import type { StorageFormat } from '../model/storage.js'
 import { activeParametersOf } from './decode.js'
 import { expectedDistinctExperts } from './distinct-experts.js'
-import { demandHardware, flopsPerSecondIn, type Hardware } from './hardware.js'
+import { demandHardware, exchangeFields, flopsPerSecondIn, type Hardware } from './hardware.js'
 import { expectedStraggler } from './straggler.js'
 import { expectedBytesPerToken } from './traffic.js'
 
@@ -58,13 +58,7 @@ export function expertParallelDecode(setup: ExpertParallelDecode): ExpertParalle
   demandWhole(`${who}: ranks`, ranks, 1, 1 << 20, 'It is the number of devices.')
   demandWhole(`${who}: batchPerRank`, batchPerRank, 1, 1e9, 'It is the sequences of one device.')
   demandWhole(`${who}: contextTokens`, contextTokens, 0, 1e9, 'It is the tokens that a sequence has so far.')
-  const ports = [
-    'memoryBytesPerSecond',
-    'ranksPerNode',
-    'linkBytesPerSecond',
-    'networkBytesPerSecond',
-  ] as const
-  demandHardware(who, hardware, ...ports)
+  demandHardware(who, hardware, 'memoryBytesPerSecond', ...exchangeFields)
   const tokens = ranks * batchPerRank
   const node = Math.min(hardware.ranksPerNode, ranks)
   const read = { layers: 0, stored: 0, bytes: 0, nearBytes: 0, farBytes: 0, waiting: 0 }

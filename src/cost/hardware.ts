@@ -89,6 +89,9 @@ function records(): Known {
 
 export const hardware: Known = /* @__PURE__ */ records()
 
+/** What an exchange between devices reads of a record. */
+export const exchangeFields = ['ranksPerNode', 'linkBytesPerSecond', 'networkBytesPerSecond'] as const
+
 /** Refuses a record with a field of another kind or with sizes and rates that no device has; `who` asks, for the fields it uses. */
 export function demandHardware(who: string, given: Partial<Hardware>, ...used: (keyof Hardware)[]): void {
   const { name, sources, flopsPerSecond, latencySeconds = 0, ranksPerNode, ...rates } = given

@@ -2,7 +2,7 @@ import { demand, demandNothingElse } from '../errors.js'
 import { maxOverMean } from '../metrics/load.js'
 import type { Routing } from '../router/routing.js'
 import { type AllToAll, allToAllSeconds } from './all-to-all.js'
-import { demandHardware, type Hardware } from './hardware.js'
+import { demandHardware, exchangeFields, type Hardware } from './hardware.js'
 import type { LayerSeconds } from './layer-time.js'
 import { type ExpertShape, expertGemms, type GemmFormats, type Roofline } from './roofline.js'
 import { type RankMap, sentTokens, type TokenVector, type Traffic, trafficOf } from './traffic.js'
@@ -51,13 +51,7 @@ export function moeLayerCost(routing: Routing, setup: LayerSetup): LayerCost {
   } = setup
   const { width, expertWidth, gated, weights, activations, dispatch, combine, ...rest } = sizes
   demandNothingElse('moeLayerCost: the setup', rest)
-  const ports = [
-    'memoryBytesPerSecond',
-    'ranksPerNode',
-    'linkBytesPerSecond',
-    'networkBytesPerSecond',
-  ] as const
-  demandHardware('moeLayerCost', hardware, ...ports)
+  demandHardware('moeLayerCost', hardware, 'memoryBytesPerSecond', ...exchangeFields)
   const holds = denseSeconds >= 0 && denseSeconds < Infinity
   demand(holds, 'moeLayerCost: denseSeconds must be a number of at least 0', denseSeconds, 'Use 0.')
   const gemms = { hardware, weights, activations }

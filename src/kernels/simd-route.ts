@@ -60,22 +60,20 @@ export function simdRoute(
     8 * (numExperts + 4),
     ...more,
   )
-  const { buffer } = kernels.memory
-  const floats = (at: number, length: number) => new Float32Array(buffer, at, length)
-  const ints = (at: number, length: number) => new Int32Array(buffer, at, length)
+  const { floats, words } = kernels
   const bias = floats(biasAt, numExperts)
   bias.set(firstBias)
-  const load = ints(loadAt + 64, numExperts).fill(0) // in front of it, empty slots are counted
+  const load = words(loadAt + 64, numExperts).fill(0) // in front of it, empty slots are counted
   const levels = [0, 1, 2].map((level) => floats(cutsAt + level * 4 * padded, padded).fill(Infinity))
   const given = [biasAt, cutsAt, scratchAt, loadAt + 64] as const
   const groups = [numGroups, topGroups, groupScoreTop] as const
   kernels.plan(numExperts, topK, kinds[scoring], normalize ? 1 : 0, scale, epsilon, ...groups, ...given)
   const blockRows = floats(rowsAt, most * numExperts)
-  const blockExperts = ints(expertsAt, most * topK)
+  const blockExperts = words(expertsAt, most * topK)
   const blockWeights = floats(weightsAt, most * topK)
   let seen = 0
   let cuts: Cuts | undefined
-  const keys = (at: number) => sample(ints(at, seen))
+  const keys = (at: number) => sample(words(at, seen))
   const cut = (to: Cuts): void => {
     cuts = to
     const { main, low, high, top } = to
