@@ -50,7 +50,12 @@ function fastRows(
 }
 
 /** The areas that a drawer of rows of so many normals needs. */
-export const drawBytes = (width: number): number[] => [16, 4096 + 2064 + 320, 8 * width + 32, 4 * width + 64]
+export const drawBytes = (width: number): number[] => [
+  16,
+  4096 + 2064 + 512,
+  8 * width + 32,
+  16 * (width + 96),
+]
 
 /** Draws rows of means[i] + spread · N(0, 1) where they are wanted, in the memory of `kernels`; `areas` is laid by `drawBytes`. */
 export function drawer(
