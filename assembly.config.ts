@@ -6,23 +6,27 @@ import asc from 'assemblyscript/asc'
 
 const root = new URL('.', import.meta.url)
 
-/** One for what most programs need, one for what layers need beside it. */
-export const modules = ['routing', 'matrix'] as const
+/** One for what most programs need, one for what layers need beside it: where the constants of each begin in a memory. */
+export const constantsAt = { routing: 1024, matrix: 4096 } as const
 
 /** The text of src/kernels/NAME-wasm.ts. The module starts on an empty memory: no runtime, no garbage collector. */
-export async function wasmSource(name: (typeof modules)[number]): Promise<string> {
+export async function wasmSource(name: keyof typeof constantsAt): Promise<string> {
   const built = new Map<string, Uint8Array | string>()
-  const flags = '-O3 --converge --runtime stub --enable simd --noAssert --outFile kernels.wasm'.split(' ')
-  const { error, stderr } = await asc.main([`src/kernels/assembly/${name}-module.ts`, ...flags], {
-    readFile: (file) => {
-      try {
-        return readFileSync(new URL(file, root), 'utf8')
-      } catch {
-        return null
-      }
+  const flags =
+    '-O3 --converge --runtime stub --enable simd --noAssert --importMemory --outFile kernels.wasm --memoryBase'
+  const { error, stderr } = await asc.main(
+    [`src/kernels/assembly/${name}-module.ts`, ...flags.split(' '), `${constantsAt[name]}`],
+    {
+      readFile: (file) => {
+        try {
+          return readFileSync(new URL(file, root), 'utf8')
+        } catch {
+          return null
+        }
+      },
+      writeFile: (file, content) => void built.set(file, content),
     },
-    writeFile: (file, content) => void built.set(file, content),
-  })
+  )
   if (error) throw new Error(`asc: ${stderr}`, { cause: error })
   // Hexadecimal, not base64: longer, but gzip finds the repetitions of the bytes in it, and a fifth less goes over the wire.
   const hex = Buffer.from(built.get('kernels.wasm') as Uint8Array).toString('hex')
@@ -30,6 +34,6 @@ export async function wasmSource(name: (typeof modules)[number]): Promise<string
 }
 
 if (import.meta.url === pathToFileURL(process.argv[1]!).href) {
-  for (const name of modules)
+  for (const name of Object.keys(constantsAt) as (keyof typeof constantsAt)[])
     writeFileSync(new URL(`src/kernels/${name}-wasm.ts`, root), await wasmSource(name))
 }

@@ -7,11 +7,11 @@ import {
   type BiasState,
   biasBalance,
   gaussian,
+  hiddenGaussian,
   linearRouter,
   type RouterConfig,
   simulate,
   streams,
-  type Workload,
 } from 'moesim'
 import type { Peers } from './peers/find.js'
 import { type Contender, inRounds, type Table } from './rounds.js'
@@ -36,7 +36,7 @@ export async function simulateTables({ python }: Peers): Promise<Table[]> {
             ...shared,
             router: linearRouter(router, weight),
             numExperts,
-            workload: gaussianHidden(hiddenSize),
+            workload: hiddenGaussian({ hiddenSize }),
           })
     const ours: Contender = {
       name: 'moesim',
@@ -56,15 +56,6 @@ export async function simulateTables({ python }: Peers): Promise<Table[]> {
     tables.push(await inRounds(title, contenders, { time: 300 }))
   }
   return tables
-}
-
-/** Hidden states [T, D], each N(0, 1). */
-function gaussianHidden(hiddenSize: number): Workload {
-  const draw = gaussian({ numExperts: hiddenSize })
-  return (context) => {
-    const { logits } = draw(context)
-    return { tokens: context.tokens, hidden: logits! }
-  }
 }
 
 /** A router weight [E, D] that gives logits N(0, 1). */

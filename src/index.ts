@@ -250,7 +250,12 @@ export { type LayerWeights, randomWeights, type WeightName, weightShapes } from 
 // workload: where tokens come from
 
 export { type DomainOptions, domains, hiddenDomains } from './workload/domains.js'
-export { type GaussianOptions, gaussian } from './workload/gaussian.js'
+export {
+  type GaussianOptions,
+  gaussian,
+  type HiddenGaussianOptions,
+  hiddenGaussian,
+} from './workload/gaussian.js'
 export { type LayerLoad, readLoadCsv } from './workload/load-csv.js'
 export { type Mixture, nemotronMixture } from './workload/mixture.js'
 export type { Workload } from './workload/protocol.js'

@@ -4,8 +4,8 @@ import type { ScoreFunction } from './scores.js'
 // Where a selection can stop looking. Scores grow with logits, so that a cut through the selection keys is a cut through the
 // logits of each expert. It only has to be safe: a logit that is not above it belongs to a key below the cut.
 
-/** How the keys come from the rows: `given` keys stand there already, save for the bias. */
-export type Scoring = ScoreFunction | 'given' | 'afterTopK'
+/** How the keys come from the rows: with 'afterTopK', the logits are the scores. */
+export type Scoring = ScoreFunction | 'afterTopK'
 
 /** Three cuts through the keys: the usual one, and those for tokens that it leaves too few or too many candidates. */
 export interface Cuts {

@@ -1,10 +1,4 @@
-/** What every module exports. Pointers are bytes from the start of the memory. */
-interface Exports {
-  readonly memory: WebAssembly.Memory
-  readonly heapBase: WebAssembly.Global
-}
-
-/** SIMD kernels `K` and a memory of their own. */
+/** SIMD kernels `K` and the memory they work in. Pointers are bytes from its start. */
 export type Instance<K> = K & {
   readonly memory: WebAssembly.Memory
   /**
@@ -22,12 +16,16 @@ export type Instance<K> = K & {
 export interface KernelModule<K> {
   /**
    * A new instance, or undefined where WebAssembly is missing or forbidden (a Content-Security-Policy without
-   * 'wasm-unsafe-eval'): every kernel has a plain twin with the same bits.
+   * 'wasm-unsafe-eval'): every kernel has a plain twin with the same bits. In a memory of its own, unless it joins another
+   * module's instance in its memory.
    */
-  create(): Instance<K> | undefined
+  create(memory?: WebAssembly.Memory): Instance<K> | undefined
   /** The instance for calls that leave nothing behind; undefined as above. */
   shared(): Instance<K> | undefined
 }
+
+/** Where the first area starts: in front of it lie the constants of every module, each in a place of its own. */
+const firstArea = 8192
 
 /** An area starts on a multiple of this, so that no vector straddles a cache line that it need not. */
 const alignment = 64
@@ -36,7 +34,7 @@ const alignment = 64
 export function kernelModule<K extends object>(hex: string): KernelModule<K> {
   let compiled: WebAssembly.Module | undefined
   let shared: Instance<K> | undefined
-  const create = (): Instance<K> | undefined => {
+  const create = (joined?: WebAssembly.Memory): Instance<K> | undefined => {
     if (typeof WebAssembly === 'undefined') return undefined
     try {
       compiled ??= new WebAssembly.Module(
@@ -44,8 +42,9 @@ export function kernelModule<K extends object>(hex: string): KernelModule<K> {
           Number.parseInt(hex.slice(2 * i, 2 * i + 2), 16),
         ),
       )
-      const exports = new WebAssembly.Instance(compiled).exports as unknown as K & Exports
-      return { ...exports, ...memoryOf(exports) }
+      const memory = joined ?? new WebAssembly.Memory({ initial: 1 })
+      const { exports } = new WebAssembly.Instance(compiled, { env: { memory } })
+      return { ...(exports as unknown as K), memory, ...areasOf(memory) }
     } catch {
       return undefined
     }
@@ -60,10 +59,10 @@ export function kernelModule<K extends object>(hex: string): KernelModule<K> {
   }
 }
 
-function memoryOf({ memory, heapBase }: Exports): Omit<Instance<object>, 'memory'> {
+function areasOf(memory: WebAssembly.Memory): Omit<Instance<object>, 'memory'> {
   return {
     lay(...bytes) {
-      let end = Math.ceil(heapBase.value / alignment) * alignment // in front of it lie constants
+      let end = firstArea
       const starts = bytes.map((size) => {
         const start = end
         end += Math.ceil(size / alignment) * alignment

@@ -1,19 +1,27 @@
 import type { Draws } from '../random.js'
 import { ziggurat } from '../ziggurat.js'
 import { type RoutingInstance, routingModule } from './routing-module.js'
+import type { RowSource } from './row-source.js'
 
-/**
- * float32(means[i] + spread · N(0, 1)) as rows [tokens, width]: row t has the numbers of `draws.at(t)`, in order, so that
- * any row can be drawn alone. `means` is [width].
- */
-export function normalRows(draws: Draws, tokens: number, means: Float64Array, spread: number): Float32Array {
-  const instance = routingModule.shared()
-  return instance === undefined
-    ? plainRows(draws, tokens, means, spread)
-    : fastRows(instance, draws, tokens, means, spread)
+/** Rows of independent normals. */
+export interface Normals {
+  /** [W], float64. */
+  readonly means: Float64Array
+  readonly spread: number
 }
 
-function plainRows(draws: Draws, tokens: number, means: Float64Array, spread: number): Float32Array {
+/**
+ * float32(means[i] + spread · N(0, 1)) as rows [tokens, W]: row t has the numbers of `draws.at(t)`, in order, so that any
+ * row can be drawn alone.
+ */
+export function normalRows(draws: Draws, tokens: number, normals: Normals): Float32Array {
+  const instance = routingModule.shared()
+  return instance === undefined
+    ? plainRows(draws, tokens, normals)
+    : fastRows(instance, draws, tokens, normals)
+}
+
+function plainRows(draws: Draws, tokens: number, { means, spread }: Normals): Float32Array {
   const width = means.length
   const rows = new Float32Array(tokens * width)
   const noise = new Float64Array(width)
@@ -27,57 +35,42 @@ function plainRows(draws: Draws, tokens: number, means: Float64Array, spread: nu
 /** Floats of a block of rows that is copied out while it is in the second-level cache. */
 const cachedFloats = 1 << 16
 
-function fastRows(
-  kernels: RoutingInstance,
-  draws: Draws,
-  tokens: number,
-  means: Float64Array,
-  spread: number,
-): Float32Array {
-  const width = means.length
+function fastRows(kernels: RoutingInstance, draws: Draws, tokens: number, normals: Normals): Float32Array {
+  const source = normalSource(normals)
+  const { width } = source
   const block = Math.max(1, Math.min(tokens, Math.floor(cachedFloats / width)))
-  const [rowsAt, ...areas] = kernels.lay(4 * block * width + 16, ...drawBytes(width))
-  const draw = drawer(kernels, means, spread, areas)
-  draw.seek(draws)
+  const [rowsAt, ...areas] = kernels.lay(4 * block * width + 16, ...source.bytes)
+  const maker = source.open(kernels, areas)
+  maker.seek(draws)
   const rows = new Float32Array(tokens * width)
   const drawn = kernels.floats(rowsAt, block * width)
   for (let first = 0; first < tokens; first += block) {
     const some = Math.min(block, tokens - first)
-    draw.rows(first, some, rowsAt)
+    maker.rows(first, some, rowsAt)
     rows.set(drawn.subarray(0, some * width), first * width)
   }
   return rows
 }
 
-/** The areas that a drawer of rows of so many normals needs. */
-export const drawBytes = (width: number): number[] => [
-  16,
-  4096 + 2064 + 512,
-  8 * width + 32,
-  16 * (width + 96),
-]
-
-/** Draws rows of means[i] + spread · N(0, 1) where they are wanted, in the memory of `kernels`; `areas` is laid by `drawBytes`. */
-export function drawer(
-  kernels: RoutingInstance,
-  means: Float64Array,
-  spread: number,
-  areas: readonly number[],
-) {
-  const [keyAt, tablesAt, meansAt, wordsAt] = areas
-  const { layers, heights } = ziggurat()
-  const key = kernels.words(keyAt, 4)
-  kernels.doubles(tablesAt, layers.length).set(layers)
-  kernels.doubles(tablesAt + layers.byteLength, heights.length).set(heights)
-  kernels.doubles(meansAt, means.length).set(means)
+/** The same rows, made where they are wanted. */
+export function normalSource({ means, spread }: Normals): RowSource {
+  const width = means.length
   return {
-    seek(draws: Draws): void {
-      key.set(draws.key)
-      kernels.seek(keyAt, draws.step, draws.layer, tablesAt)
-    },
-    /** Rows of `tokens` tokens from `first` on, and up to three floats beyond. */
-    rows(first: number, tokens: number, at: number): void {
-      kernels.normals(first, tokens, means.length, meansAt, spread, wordsAt, at)
+    width,
+    bytes: [16, 4096 + 2064 + 512, 8 * width + 32, 16 * (width + 96)],
+    open(kernels, [keyAt, tablesAt, meansAt, wordsAt]) {
+      const { layers, heights } = ziggurat()
+      const key = kernels.words(keyAt, 4)
+      kernels.doubles(tablesAt, layers.length).set(layers)
+      kernels.doubles(tablesAt + layers.byteLength, heights.length).set(heights)
+      kernels.doubles(meansAt, width).set(means)
+      return {
+        seek(draws) {
+          key.set(draws.key)
+          kernels.seek(keyAt, draws.step, draws.layer, tablesAt)
+        },
+        rows: (first, tokens, at) => kernels.normals(first, tokens, width, meansAt, spread, wordsAt, at),
+      }
     },
   }
 }

@@ -12,7 +12,7 @@ export interface Routed {
   readonly load: Int32Array
 }
 
-/** Routes rows [T, E] of logits, or of keys without their bias; undefined if one is NaN or +∞. */
+/** Routes rows [T, E] of logits; undefined if one is NaN or +∞. */
 export function routeRows(
   rows: Float32Array,
   settings: RouteSettings,

@@ -3,7 +3,7 @@ import { type Cuts, cutLogits, type Scoring } from './cutoffs.js'
 import type { RoutingInstance } from './routing-module.js'
 import { scoreKinds } from './scores.js'
 
-const kinds: Readonly<Record<Scoring, number>> = { ...scoreKinds, given: 2, afterTopK: 3 }
+const kinds: Readonly<Record<Scoring, number>> = { ...scoreKinds, afterTopK: 3 }
 
 /** Rows that stay, with what becomes of them, in the second-level cache. */
 const cachedFloats = 1 << 17

@@ -1,6 +1,10 @@
 import { demand } from '../errors.js'
 import { linear } from '../kernels/linear.js'
+import { type Normals, normalSource } from '../kernels/normal-rows.js'
+import { projectedSource } from '../kernels/projected-rows.js'
+import { biasUsed } from './as-router.js'
 import { type RouterConfig, resolveRouter } from './config.js'
+import { drawnTopK } from './drawn.js'
 import { hiddenOf, ofLayer } from './hidden.js'
 import type { Router } from './protocol.js'
 import { routeScored } from './route.js'
@@ -43,9 +47,17 @@ export function linearRouter(
   routeBy: typeof routeScored = routeScored,
 ): Router {
   const { numExperts } = resolveRouter(router)
-  return (batch, bias, { layer }) => {
-    const weight = ofLayer(weights, layer, 'linearRouter')
+  const weightOf = (layer: number): Float32Array => ofLayer(weights, layer, 'linearRouter')
+  const routeBatch: Router = (batch, bias, { layer }) => {
     const hidden = hiddenOf(batch, 'linearRouter')
-    return routeBy(routerLogits(hidden, weight, numExperts), router, bias)
+    return routeBy(routerLogits(hidden, weightOf(layer), numExperts), router, biasUsed(router, bias))
   }
+  if (routeBy !== routeScored) return routeBatch
+  return Object.assign(routeBatch, {
+    drawn: (hidden: Normals) => {
+      const size = numExperts * hidden.means.length
+      const fit = [weights].flat().every((weight) => weight.length === size)
+      return fit ? drawnTopK(router, projectedSource(normalSource(hidden), numExperts, weightOf)) : undefined
+    },
+  })
 }

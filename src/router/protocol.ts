@@ -1,3 +1,5 @@
+import type { DrawnRouter } from '../kernels/drawn-route.js'
+import type { Normals } from '../kernels/normal-rows.js'
 import type { Streams } from '../random.js'
 import type { Routing } from './routing.js'
 
@@ -29,4 +31,11 @@ export interface StepContext {
 }
 
 /** A router of one's own: any function from tokens and the current bias, [E], to a routing. */
-export type Router = (batch: Batch, bias: Float32Array, context: StepContext) => Routing
+export interface Router {
+  (batch: Batch, bias: Float32Array, context: StepContext): Routing
+  /**
+   * Where it can draw hidden states that are normals itself, and count their load, faster than it routes a batch:
+   * `linearRouter` can. Leave it out of a router of one's own.
+   */
+  readonly drawn?: (hidden: Normals) => DrawnRouter | undefined
+}

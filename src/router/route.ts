@@ -1,6 +1,5 @@
 import { demand } from '../errors.js'
 import type { RouteSettings } from '../kernels/block-router.js'
-import type { Scoring } from '../kernels/cutoffs.js'
 import { routeRows } from '../kernels/route.js'
 import { checkBias } from './check-bias.js'
 import { type ResolvedRouter, type RouterConfig, resolveRouter } from './config.js'
@@ -17,16 +16,25 @@ import { maskedScores, ordered } from './score.js'
 export function route(logits: Float32Array, router: RouterConfig, bias?: Float32Array): Routing {
   const resolved = resolveRouter(router)
   checkInputs(logits, resolved, bias)
-  return routeRowsBy(logits, settingsOf(resolved).scoring, resolved, bias)
+  const { numExperts, topK } = resolved
+  const routed = routeRows(logits, settingsOf(resolved), bias ?? new Float32Array(numExperts))
+  const { experts, weights } = ordered(routed, logits, numExperts, 'route')
+  return { tokens: logits.length / numExperts, topK, numExperts, experts, weights, dropped: 0 }
 }
 
-/** The same, with the scores that the selection was made from. */
+/**
+ * The same, with the scores that the selection was made from. Most readers of a routing never ask for them, and they take
+ * longer than the routing, so they are made of the logits when first read.
+ */
 export function routeScored(logits: Float32Array, router: RouterConfig, bias?: Float32Array): ScoredRouting {
-  const resolved = resolveRouter(router)
-  checkInputs(logits, resolved, bias)
-  const scores = maskedScores(logits, resolved)
-  const scoring = resolved.softmaxOrder === 'afterTopK' ? 'afterTopK' : 'given'
-  return { ...routeRowsBy(scores, scoring, resolved, bias), scores }
+  let scores: Float32Array | undefined
+  return {
+    ...route(logits, router, bias),
+    get scores() {
+      scores ??= maskedScores(logits, resolveRouter(router))
+      return scores
+    },
+  }
 }
 
 /** Refuses logits and a bias that `route` cannot take. */
@@ -57,16 +65,3 @@ export const settingsOf = (router: ResolvedRouter): RouteSettings => ({
   ...router,
   scoring: router.softmaxOrder === 'afterTopK' ? 'afterTopK' : router.scoreFunction,
 })
-
-/** Routes rows of logits, or of what `scoring` says. */
-function routeRowsBy(
-  rows: Float32Array,
-  scoring: Scoring,
-  router: ResolvedRouter,
-  bias: Float32Array = new Float32Array(router.numExperts),
-): Routing {
-  const { numExperts, topK } = router
-  const routed = routeRows(rows, { ...router, scoring }, bias)
-  const { experts, weights } = ordered(routed, rows, numExperts, 'route')
-  return { tokens: rows.length / numExperts, topK, numExperts, experts, weights, dropped: 0 }
-}

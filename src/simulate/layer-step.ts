@@ -1,9 +1,9 @@
 import { unroutedTokens } from '../capacity/unrouted.js'
 import { demand } from '../errors.js'
-import { type DrawnRouter, drawnRouter } from '../kernels/drawn-route.js'
-import { resolveRouter } from '../router/config.js'
+import type { DrawnRouter } from '../kernels/drawn-route.js'
+import { normalSource } from '../kernels/normal-rows.js'
+import { drawnTopK } from '../router/drawn.js'
 import type { Batch, Router, StepContext } from '../router/protocol.js'
-import { settingsOf } from '../router/route.js'
 import { filledSlots, loadOf, type Routing } from '../router/routing.js'
 import { sum } from '../stats.js'
 import type { Setup } from './setup.js'
@@ -54,23 +54,28 @@ export function stepByProtocol(
  * and its routing are made again when asked for: a workload draws from streams, so they are what they were. Undefined where
  * the setup needs more.
  */
-export function stepInKernel<State>(setup: Setup<State>, byProtocol: StepLayer): StepLayer | undefined {
+export function stepInKernel<State>(
+  setup: Setup<State>,
+  byProtocol: StepLayer,
+  numExperts: number,
+): StepLayer | undefined {
   const { router, workload, balance, capacity } = setup
-  if (typeof router === 'function' || workload.normals === undefined) return undefined
-  if (capacity !== undefined || balance.loadOnly !== true) return undefined
-  const { means, spread } = workload.normals
-  const resolved = resolveRouter(router)
-  const tame = means.every((mean) => Math.abs(mean) + 16 * Math.abs(spread) < 1e38) // no draw is masked or refused
-  if (means.length !== resolved.numExperts || !tame) return undefined
-  const kernel = drawnRouter(settingsOf(resolved), means, spread)
-  return kernel && stepDrawn(kernel, resolved.softmaxOrder === 'afterTopK', byProtocol)
+  const { normals } = workload
+  if (normals === undefined || capacity !== undefined || balance.loadOnly !== true) return undefined
+  if (typeof router === 'function') {
+    const kernel = normals.of === 'hidden' ? router.drawn?.(normals) : undefined
+    return kernel && stepDrawn(kernel, byProtocol)
+  }
+  const fits = normals.of === 'logits' && normals.means.length === numExperts
+  const kernel = fits ? drawnTopK(router, normalSource(normals)) : undefined
+  return kernel && stepDrawn(kernel, byProtocol)
 }
 
-function stepDrawn(kernel: DrawnRouter, takesNoBias: boolean, byProtocol: StepLayer): StepLayer {
+function stepDrawn(route: DrawnRouter, byProtocol: StepLayer): StepLayer {
   return (context, bias) => {
     const { tokens, layer, step, random } = context
-    if (takesNoBias && bias.some((value) => value !== 0)) return byProtocol(context, bias) // which refuses it
-    const load = kernel(random('workload', layer, step), tokens, bias)
+    const load = route(random('workload', layer, step), tokens, bias)
+    if (load === undefined) return byProtocol(context, bias) // which says what is wrong
     let whole: LayerStep | undefined
     const again = (): LayerStep => {
       whole ??= byProtocol(context, bias)

@@ -37,7 +37,7 @@ export function start<State>(setup: Setup<State>): World<State> {
       ? resolveRouter(router).numExperts
       : (declared ?? countExperts(workload({ step: 0, layer: 0, tokens: tokensPerStep, random })))
   const byProtocol = stepByProtocol(workload, bounded(asRouter(router), capacity), numExperts)
-  return { ...world, numExperts, stepLayer: stepInKernel(setup, byProtocol) ?? byProtocol }
+  return { ...world, numExperts, stepLayer: stepInKernel(setup, byProtocol, numExperts) ?? byProtocol }
 }
 
 const dropless: CapacityPolicy = (routing) => routing

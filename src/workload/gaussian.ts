@@ -16,10 +16,18 @@ export interface GaussianOptions {
   readonly spread?: number
 }
 
+export interface HiddenGaussianOptions {
+  /** D */
+  readonly hiddenSize: number
+  /** Mean hidden state [D]; 0 unless given. */
+  readonly offsets?: ArrayLike<number>
+  /** Standard deviation of each value; 1 unless given. */
+  readonly spread?: number
+}
+
 /** Independent tokens: logit of token t for expert e = offset_e + spread · N(0, 1). */
 export function gaussian(options: GaussianOptions): Workload {
-  const { numExperts, skew = 0, spread = 1, offsets: given, ...rest } = options
-  demandNothingElse('gaussian: the options', rest)
+  const { numExperts, skew = 0, offsets, ...others } = options
   demandWhole('gaussian: numExperts', numExperts, 1, 1 << 20, 'Give the router’s number of experts.')
   demand(
     Number.isFinite(skew),
@@ -27,20 +35,44 @@ export function gaussian(options: GaussianOptions): Workload {
     skew,
     'Use 0.5 for a clear imbalance.',
   )
-  demand(Number.isFinite(spread), 'gaussian: spread must be a finite number', spread, 'Leave it out for 1.')
-  const offsets = given ?? normalScores(numExperts).map((score) => skew * score)
+  const means = offsets ?? normalScores(numExperts).map((score) => skew * score)
+  return normals('gaussian', 'numExperts', numExperts, means, others, 'logits')
+}
+
+/**
+ * Independent tokens: hidden states [T, D] of offset_i + spread · N(0, 1), for a router with weights of its own. Through a
+ * `linearRouter` whose weights are N(0, 1 / D), the logits are nearly N(0, 1).
+ */
+export function hiddenGaussian(options: HiddenGaussianOptions): Workload {
+  const { hiddenSize, offsets, ...others } = options
+  demandWhole('hiddenGaussian: hiddenSize', hiddenSize, 1, 1 << 20, 'Give the router’s width D.')
+  const means = offsets ?? new Float64Array(hiddenSize)
+  return normals('hiddenGaussian', 'hiddenSize', hiddenSize, means, others, 'hidden')
+}
+
+function normals(
+  who: string,
+  widthName: string,
+  width: number,
+  offsets: ArrayLike<number>,
+  others: { readonly spread?: number },
+  of: 'logits' | 'hidden',
+): Workload {
+  const { spread = 1, ...rest } = others
+  demandNothingElse(`${who}: the options`, rest)
+  demand(Number.isFinite(spread), `${who}: spread must be a finite number`, spread, 'Leave it out for 1.')
   demand(
-    offsets.length === numExperts,
-    `gaussian: offsets must hold numExperts = ${numExperts} values`,
+    offsets.length === width,
+    `${who}: offsets must hold ${widthName} = ${width} values`,
     offsets,
-    'Give one mean logit an expert.',
+    `Give one mean ${of === 'logits' ? 'logit an expert' : 'for each'}.`,
   )
-  const means = Float64Array.from(offsets)
+  const drawn = { means: Float64Array.from(offsets), spread, of }
   const draw: Workload = ({ tokens, layer, step, random }) => ({
     tokens,
-    logits: normalRows(random('workload', layer, step), tokens, means, spread),
+    [of]: normalRows(random('workload', layer, step), tokens, drawn),
   })
-  return Object.assign(draw, { normals: { means, spread } })
+  return Object.assign(draw, { normals: drawn })
 }
 
 /** Φ⁻¹((i + ½) / n): n values spread as n draws of a standard normal would be on average, in ascending order. */

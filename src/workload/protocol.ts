@@ -1,3 +1,4 @@
+import type { Normals } from '../kernels/normal-rows.js'
 import type { Batch, StepContext } from '../router/protocol.js'
 
 /**
@@ -7,8 +8,8 @@ import type { Batch, StepContext } from '../router/protocol.js'
 export interface Workload {
   (context: StepContext): Batch
   /**
-   * Says that the logits are means[e] + spread · N(0, 1), rounded to float32, drawn from the stream 'workload' as
-   * `normalRows` draws: a simulation may then draw and route them in one go.
+   * Says that the logits, or else the hidden states, are means[i] + spread · N(0, 1), rounded to float32, drawn from the
+   * stream 'workload' as `normalRows` draws: a simulation may then draw and route them in one go.
    */
-  readonly normals?: { readonly means: Float64Array; readonly spread: number }
+  readonly normals?: Normals & { readonly of: 'logits' | 'hidden' }
 }

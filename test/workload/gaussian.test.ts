@@ -1,5 +1,5 @@
 import fc from 'fast-check'
-import { gaussian, normalQuantile, streams } from 'moesim'
+import { gaussian, hiddenGaussian, normalQuantile, streams } from 'moesim'
 import { describe, expect, test } from 'vitest'
 
 const at = (tokens: number, layer = 0, step = 0, seed = 1) => ({
@@ -84,5 +84,26 @@ describe('gaussian tokens', () => {
     [{ offsets: [1, 2, 3] }, 'gaussian: offsets must hold numExperts = 4 values, got an array of 3.'],
   ])('refuse %o', (change, message) => {
     expect(() => gaussian({ numExperts: 4, ...change })).toThrow(message)
+  })
+})
+
+describe('gaussian hidden states', () => {
+  test('are the numbers of gaussian logits of that width', () => {
+    const options = { offsets: [0.5, -1, 2], spread: 0.7 }
+    const { tokens, hidden, logits } = hiddenGaussian({ hiddenSize: 3, ...options })(at(9, 1, 4))
+    expect(hidden).toEqual(gaussian({ numExperts: 3, ...options })(at(9, 1, 4)).logits)
+    expect([tokens, logits]).toEqual([9, undefined])
+    const fair = hiddenGaussian({ hiddenSize: 5 })(at(7)).hidden
+    expect(fair).toEqual(gaussian({ numExperts: 5 })(at(7)).logits)
+  })
+
+  test.each<[string, unknown]>([
+    ['hiddenSize must be a whole number', { hiddenSize: 0 }],
+    ['spread must be a finite number', { hiddenSize: 2, spread: Number.NaN }],
+    ['offsets must hold hiddenSize = 2 values', { hiddenSize: 2, offsets: [1] }],
+    ['must have only the fields of its kind', { hiddenSize: 2, skew: 1 }],
+  ])('are refused where %s', (rule, options) => {
+    expect(() => hiddenGaussian(options as { hiddenSize: number })).toThrow(`hiddenGaussian: `)
+    expect(() => hiddenGaussian(options as { hiddenSize: number })).toThrow(rule)
   })
 })

@@ -2,5 +2,5 @@
 export { activate, combine, gather } from './experts'
 export { linear, pack } from './linear'
 
-/** Where memory begins that constants leave free. */
+/** Where the memory begins that its constants leave free. */
 export const heapBase: usize = __heap_base

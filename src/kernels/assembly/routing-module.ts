@@ -3,5 +3,5 @@ export { normals, seek } from './random'
 export { cut, plan, route, scratchBytes } from './route'
 export { scores } from './scores'
 
-/** Where memory begins that constants leave free. */
+/** Where the memory begins that its constants leave free. */
 export const heapBase: usize = __heap_base
