@@ -2,7 +2,7 @@
  * One step of a router with a bias: logits → scores + bias → top-k → weights → counts → next bias. All contenders get the
  * same batches and must give the same experts and weights first.
  */
-import { biasBalance, gaussian, loadOf, type RouterConfig, route, streams } from 'moesim'
+import { biasBalance, gaussian, loadOf, prepareRoute, type RouterConfig, route, streams } from 'moesim'
 import type { Peers } from './peers/find.js'
 import { type Backend, tfjsRoute, use } from './peers/tfjs.js'
 import { type Contender, inRounds, type Table } from './rounds.js'
@@ -43,8 +43,18 @@ export async function routeTables(peers: Peers): Promise<Table[]> {
       const routing = route(logits, router, bias)
       return { ...routing, bias: next(loadOf(routing)) }
     }
+    const resident = batches.map((batch) => {
+      const prepared = prepareRoute(router, tokens)
+      prepared.logits.set(batch)
+      return prepared
+    })
+    const inPlace: Step = (logits) => {
+      const { load, ...routing } = resident[batches.indexOf(logits)].route(bias)
+      return { ...routing, bias: next(load) }
+    }
     const steps: Named[] = [
       ['moesim', ours],
+      ['moesim, in place', inPlace],
       ['moesim, plain JS', (logits) => withoutWebAssembly(() => ours(logits) as RouteResult)],
     ]
     for (const [name, runtime] of peers.onnx) {

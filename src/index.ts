@@ -99,6 +99,7 @@ export {
   type Precision,
   routeInPrecision,
 } from './router/precision.js'
+export { type PreparedRoute, prepareRoute } from './router/prepare-route.js'
 export type { Batch, Router, StepContext } from './router/protocol.js'
 export { forcedBias, randomRouting } from './router/random-routing.js'
 export { reluRouter } from './router/relu.js'

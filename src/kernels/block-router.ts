@@ -33,8 +33,27 @@ export interface BlockRouter {
   load(): Int32Array
 }
 
+/**
+ * Goes through tokens block by block, as often as it is called, while `routeBlock` says yes: the first few go the whole way
+ * and tell where to cut; from then on each block tells the next.
+ */
+export function inBlocks(
+  router: BlockRouter,
+  settings: RouteSettings,
+): (tokens: number, routeBlock: (first: number, tokens: number) => boolean) => boolean {
+  let block = 16
+  let cuts: Cuts | undefined
+  return (tokens, routeBlock) => {
+    for (let first = 0; first < tokens; first += block, block = Math.min(router.most, block * 8)) {
+      if (!routeBlock(first, Math.min(block, tokens - first))) return false
+      cuts = recut(router, settings, cuts)
+    }
+    return true
+  }
+}
+
 /** Moves the cuts of a router after a block where they no longer fit, and gives those it has then. */
-export function recut(
+function recut(
   router: BlockRouter,
   { numGroups, topGroups }: RouteSettings,
   cuts: Cuts | undefined,

@@ -1,6 +1,5 @@
 import type { Draws } from '../random.js'
-import { type RouteSettings, recut } from './block-router.js'
-import type { Cuts } from './cutoffs.js'
+import { inBlocks, type RouteSettings } from './block-router.js'
 import { routingModule } from './routing-module.js'
 import type { RowSource } from './row-source.js'
 import { fits, simdRoute } from './simd-route.js'
@@ -20,17 +19,14 @@ export function drawnRouter(settings: RouteSettings, source: RowSource): DrawnRo
   if (kernels === undefined) return undefined
   const router = simdRoute(kernels, settings, new Float32Array(source.width), source.bytes)
   const maker = source.open(kernels, router.areas)
-  let block = 16 // the first few tokens go the whole way, and tell where to cut
-  let cuts: Cuts | undefined
+  const eachBlock = inBlocks(router, settings)
+  const drawAndRoute = (first: number, some: number): boolean => {
+    maker.rows(first, some, router.rowsAt)
+    return router.routeInPlace(some)
+  }
   return (draws, tokens, bias) => {
     router.restart(bias)
     maker.seek(draws)
-    for (let first = 0; first < tokens; first += block, block = Math.min(router.most, block * 8)) {
-      const some = Math.min(block, tokens - first)
-      maker.rows(first, some, router.rowsAt)
-      if (!router.routeInPlace(some)) return undefined
-      cuts = recut(router, settings, cuts)
-    }
-    return router.load()
+    return eachBlock(tokens, drawAndRoute) ? router.load() : undefined
   }
 }

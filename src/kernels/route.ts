@@ -1,5 +1,4 @@
-import { type RouteSettings, recut } from './block-router.js'
-import type { Cuts } from './cutoffs.js'
+import { inBlocks, type RouteSettings } from './block-router.js'
 import { plainRoute } from './plain-route.js'
 import { routingModule } from './routing-module.js'
 import { fits, simdRoute } from './simd-route.js'
@@ -24,13 +23,9 @@ export function routeRows(
   const tokens = rows.length / numExperts
   const experts = new Int32Array(tokens * topK)
   const weights = new Float32Array(tokens * topK)
-  // The first few tokens go the whole way and tell where to cut; from then on each block tells the next.
-  let block = 16
-  let cuts: Cuts | undefined
-  for (let first = 0; first < tokens; first += block, block = Math.min(router.most, block * 8)) {
-    const some = Math.min(block, tokens - first)
-    if (!router.route(rows, first, some, experts, weights)) return undefined
-    cuts = recut(router, settings, cuts)
-  }
-  return { experts, weights, load: router.load() }
+  const routeBlock = (first: number, some: number): boolean =>
+    router.route(rows, first, some, experts, weights)
+  return inBlocks(router, settings)(tokens, routeBlock)
+    ? { experts, weights, load: router.load() }
+    : undefined
 }

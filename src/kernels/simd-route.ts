@@ -17,8 +17,11 @@ export interface SimdRouter extends BlockRouter {
   readonly rowsAt: number
   /** Where the areas of `more` lie. */
   readonly areas: readonly number[]
-  /** Routes the rows that lie there; false if a logit is NaN or +∞. */
-  routeInPlace(tokens: number): boolean
+  /**
+   * Routes the rows that lie there, or at `rows`; false if a logit is NaN or +∞. Experts and weights of up to three more
+   * tokens are written to, at `experts` and `weights` if these are given.
+   */
+  routeInPlace(tokens: number, rows?: number, experts?: number, weights?: number): boolean
   /** Starts anew with another bias, no load, and the cuts there are. */
   restart(bias: Float32Array): void
 }
@@ -82,13 +85,21 @@ export function simdRoute(
     cutLogits(high, bias, scoring, levels[2])
     kernels.cut(orderOf(low) - 1, orderOf(top), orderOf(main), orderOf(low), orderOf(high))
   }
-  const routeInPlace = (tokens: number): boolean => {
+  const routeInPlace: SimdRouter['routeInPlace'] = (
+    tokens,
+    rows = rowsAt,
+    toExperts = expertsAt,
+    toWeights = weightsAt,
+  ) => {
     seen = tokens
-    // The scores of a softmax are those of a whole row.
-    const scored =
-      scoring !== 'softmax' ||
-      kernels.scores(rowsAt, tokens, numExperts, scoreKinds.softmax, -Infinity, rowsAt, powersAt)
-    return Boolean(scored && kernels.route(rowsAt, tokens, expertsAt, weightsAt, kthsAt, topsAt))
+    let from = rows
+    if (scoring === 'softmax') {
+      // Its scores are those of a whole row.
+      from = rowsAt
+      if (!kernels.scores(rows, tokens, numExperts, scoreKinds.softmax, -Infinity, from, powersAt))
+        return false
+    }
+    return Boolean(kernels.route(from, tokens, toExperts, toWeights, kthsAt, topsAt))
   }
   return {
     most,
