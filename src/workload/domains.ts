@@ -1,5 +1,6 @@
 import { cumulative, pick } from '../distributions.js'
 import { demand, demandNothingElse, demandWhole } from '../errors.js'
+import { normalRows, type Run } from '../kernels/normal-rows.js'
 import type { Batch, StepContext } from '../router/protocol.js'
 import { type Mixture, nemotronMixture, sharesOf } from './mixture.js'
 import type { Workload } from './protocol.js'
@@ -58,15 +59,12 @@ function clusters(
       const draws = random('centres', layer).at(domain)
       return Float64Array.from({ length: width }, () => preference * draws.normal())
     })
-    const values = new Float32Array(tokens * width)
-    const noise = new Float64Array(width)
-    const draws = random('workload', layer, step)
-    for (let token = 0; token < tokens; token++) {
-      const centre = centres[origin.domains[token]]
-      draws.at(token).normals(noise)
-      for (let i = 0; i < width; i++) values[token * width + i] = centre[i] + noise[i]
+    const runs: Run[] = []
+    for (let token = 0; token < tokens; token += sequenceLength) {
+      const length = Math.min(sequenceLength, tokens - token)
+      runs.push({ tokens: length, means: centres[origin.domains[token]] })
     }
-    return { ...origin, values }
+    return { ...origin, values: normalRows(random('workload', layer, step), runs, width, 1) }
   }
 }
 

@@ -70,7 +70,7 @@ function normals(
   const drawn = { means: Float64Array.from(offsets), spread, of }
   const draw: Workload = ({ tokens, layer, step, random }) => ({
     tokens,
-    [of]: normalRows(random('workload', layer, step), tokens, drawn),
+    [of]: normalRows(random('workload', layer, step), [{ tokens, means: drawn.means }], width, spread),
   })
   return Object.assign(draw, { normals: drawn })
 }

@@ -1,5 +1,6 @@
 import { type DomainOptions, domains, gaussian, hiddenDomains, streams } from 'moesim'
 import { describe, expect, test } from 'vitest'
+import { withoutWebAssembly } from '../kernels/plain.js'
 
 const at = (tokens: number, layer = 0, step = 0) => ({ tokens, layer, step, random: streams(1) })
 const half = { mixture: { a: 1, b: 1 }, sequenceLength: 1 } satisfies DomainOptions
@@ -27,6 +28,15 @@ describe('domains', () => {
   test('without a preference are gaussian tokens, bit for bit', () => {
     const { logits } = domains({ ...half, numExperts: 5, preference: 0 })(at(9, 2, 3))
     expect(logits).toEqual(gaussian({ numExperts: 5 })(at(9, 2, 3)).logits)
+  })
+
+  test('are the same without WebAssembly, whatever the length of a sequence', () => {
+    for (const sequenceLength of [1, 7, 64, 1000]) {
+      const draw = () => domains({ numExperts: 130, sequenceLength })(at(700, 1, 2)).logits
+      expect(Buffer.compare(Buffer.from(draw()!.buffer), Buffer.from(withoutWebAssembly(draw)!.buffer))).toBe(
+        0,
+      )
+    }
   })
 
   test('have one centre each, the same at every step and another in every layer', () => {
