@@ -1,4 +1,5 @@
-import { type Cuts, cutsOf, type Scoring, stillFit } from './cutoffs.js'
+import { type Cuts, cutsOf, stillFit } from './cutoffs.js'
+import type { Scoring } from './scores.js'
 
 /** A top-k router as the kernels know it. */
 export interface RouteSettings {

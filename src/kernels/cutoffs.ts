@@ -1,11 +1,8 @@
 import { exp, log } from '../math.js'
-import type { ScoreFunction } from './scores.js'
+import type { Scoring } from './scores.js'
 
 // Where a selection can stop looking. Scores grow with logits, so that a cut through the selection keys is a cut through the
 // logits of each expert. It only has to be safe: a logit that is not above it belongs to a key below the cut.
-
-/** How the keys come from the rows: with 'afterTopK', the logits are the scores. */
-export type Scoring = ScoreFunction | 'afterTopK'
 
 /** Three cuts through the keys: the usual one, and those for tokens that it leaves too few or too many candidates. */
 export interface Cuts {
@@ -45,7 +42,7 @@ export function cutLogits(
   cut: number,
   bias: Float32Array,
   scoring: Scoring,
-  out: Float32Array | Float64Array,
+  out: Float32Array | number[],
 ): void {
   for (let e = 0; e < bias.length; e++) {
     const score = cut - bias[e] - unit * (Math.abs(cut) + Math.abs(bias[e]))

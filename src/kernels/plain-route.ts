@@ -1,138 +1,198 @@
-import { sigmoid, softplus } from '../math.js'
 import type { BlockRouter, RouteSettings } from './block-router.js'
 import { cutLogits } from './cutoffs.js'
 import { groupMask } from './group-mask.js'
-import { softmaxRow } from './scores.js'
+import { listAbove } from './list-above.js'
+import { orderFew } from './order-few.js'
+import { plainScores, scoreEach } from './scores.js'
 import { selectBest } from './select-best.js'
 import { weighRow } from './weigh-row.js'
 
-/** The plain twin of ./assembly/route.ts: the same cuts, and the same results to the last bit. */
+/** Tokens of the largest block. */
+const most = 1024
+
+/** Tokens whose candidates are scored together. */
+const batch = 32
+
+/** The plain twin of ./assembly/route.ts: the same cuts and stages, and the same results to the last bit. */
 export function plainRoute(settings: RouteSettings, bias: Float32Array): BlockRouter {
-  const { numExperts, topK, scoring, numGroups, topGroups } = settings
-  const weighing = { ...settings, softmax: scoring === 'afterTopK' }
-  const maskLesserGroups = topGroups < numGroups ? groupMask(settings) : undefined
-  // Cuts: the usual one, a lower and a higher one; none yet.
-  const cuts = new Float32Array(3)
-  const limits = Array.from(cuts, () => new Float64Array(numExperts).fill(Infinity))
-  const candidates = new Int32Array(numExperts)
-  const everyone = candidates.map((_, e) => e)
-  const scores = new Float32Array(numExperts)
-  const keys = new Float32Array(numExperts)
-  const bestKeys = new Float32Array(topK)
-  const places = new Int32Array(topK)
-  const selected = new Float64Array(topK)
-  const load = new Int32Array(numExperts)
-  const powers = new Float64Array(numExperts)
-  const shares = new Float32Array(numExperts)
-  const kths: number[] = []
-  const tops: number[] = []
-
-  /** Scores and keys of `n` experts; false if one of their logits is NaN or +∞. */
-  function score(rows: Float32Array, row: number, experts: Int32Array, n: number): boolean {
-    if (scoring === 'sigmoid') for (let i = 0; i < n; i++) scores[i] = sigmoid(rows[row + experts[i]])
-    else if (scoring === 'sqrtsoftplus')
-      for (let i = 0; i < n; i++) scores[i] = Math.sqrt(softplus(rows[row + experts[i]]))
-    else for (let i = 0; i < n; i++) scores[i] = rows[row + experts[i]]
-    let unordered = 0
-    for (let i = 0; i < n; i++) {
-      keys[i] = scores[i] + bias[experts[i]]
-      unordered += 1 - Number(rows[row + experts[i]] < Infinity)
-    }
-    return unordered === 0
-  }
-
-  /** Where the best K stand among the candidates, by the cut that suits the token; false if there is no such cut. */
-  function selectAbove(rows: Float32Array, row: number): boolean {
-    let level = 0
-    let n = above(rows, row, limits[0], candidates)
-    if (n < topK || n > 4 * topK + 24) {
-      level = n < topK ? 1 : 2
-      n = above(rows, row, limits[level], candidates)
-      if (n < topK) return false
-    }
-    if (!score(rows, row, candidates, n)) return false
-    selectBest(keys, 0, n, bestKeys, places, 0)
-    return bestKeys[topK - 1] >= cuts[level]
-  }
-
-  /** The same among all experts; false if a logit is NaN or +∞. */
-  function selectAmongAll(rows: Float32Array, row: number): boolean {
-    if (!score(rows, row, everyone, numExperts)) return false
-    for (let e = 0; e < numExperts; e++) {
-      if (rows[row + e] === Number.NEGATIVE_INFINITY) keys[e] = Number.NEGATIVE_INFINITY
-    }
-    maskLesserGroups?.(keys)
-    selectBest(keys, 0, numExperts, bestKeys, places, 0)
-    return true
-  }
-
+  const plan = planOf(settings, bias)
+  let seen = 0
   return {
-    most: 1024,
+    most,
     cut({ main, low, high }) {
-      cuts.set([main, low, high])
-      cuts.forEach((cut, level) => cutLogits(cut, bias, scoring, limits[level]))
+      plan.cuts.set([main, low, high])
+      plan.cuts.forEach((cut, level) => cutLogits(cut, bias, settings.scoring, plan.limits[level]))
     },
     route(rows, first, tokens, experts, weights) {
-      kths.length = 0
-      tops.length = 0
-      const apart = Math.ceil(tokens / 64)
-      for (let token = first; token < first + tokens; token++) {
-        let [from, row] = [rows, token * numExperts]
-        if (scoring === 'softmax') {
-          softmaxRow(rows, row, powers, shares, 0)
-          for (let e = 0; e < numExperts; e++) {
-            if (rows[row + e] === Number.NEGATIVE_INFINITY) shares[e] = Number.NEGATIVE_INFINITY
-          }
-          ;[from, row] = [shares, 0]
-        }
-        let among = candidates
-        if (!selectAbove(from, row)) {
-          among = everyone
-          if (!selectAmongAll(from, row)) return false
-        }
-        for (let slot = 0; slot < topK; slot++) {
-          const place = places[slot]
-          const expert = place < 0 ? -1 : among[place]
-          experts[token * topK + slot] = expert
-          selected[slot] = place < 0 ? Number.NEGATIVE_INFINITY : scores[place]
-          if (place >= 0) load[expert]++
-        }
-        weighRow(selected, weighing, weights, token * topK)
-        if ((token - first) % apart === 0) {
-          kths.push(bestKeys[topK - 1])
-          tops.push(bestKeys[0])
-        }
+      seen = tokens
+      for (let done = 0; done < tokens; done += batch) {
+        const some = Math.min(batch, tokens - done)
+        if (!routeBatch(plan, rows, first, done, some, experts, weights)) return false
       }
       return true
     },
-    kths: () => Float32Array.from(kths),
-    tops: () => Float32Array.from(tops),
-    load: () => load,
+    kths: () => plan.kths.subarray(0, seen),
+    tops: () => plan.tops.subarray(0, seen),
+    load: () => plan.load.slice(1),
   }
 }
 
-/**
- * Lists the experts whose logit is above their limit, or NaN: without a branch, which would often be guessed wrong, and four
- * at a time, 167 ns for 128 experts instead of 270.
- */
-function above(rows: Float32Array, row: number, limits: Float64Array, out: Int32Array): number {
-  const { length } = limits
-  let n = 0
-  let e = 0
-  for (; e + 4 <= length; e += 4) {
-    const at = row + e
-    out[n] = e
-    n += 1 - Number(rows[at] <= limits[e])
-    out[n] = e + 1
-    n += 1 - Number(rows[at + 1] <= limits[e + 1])
-    out[n] = e + 2
-    n += 1 - Number(rows[at + 2] <= limits[e + 2])
-    out[n] = e + 3
-    n += 1 - Number(rows[at + 3] <= limits[e + 3])
+// The work is done by functions of the module on a plan: what V8 compiles for a closure goes when the closure does. The plan
+// is written out, for objects with spread parts may differ in shape from call to call, and V8 then compiles anew.
+
+type Plan = ReturnType<typeof planOf>
+
+function planOf(settings: RouteSettings, bias: Float32Array) {
+  const { numExperts, topK, scoring, normalize, scale, epsilon, numGroups, topGroups } = settings
+  const few = 4 * topK + 24
+  const room = batch * Math.min(few, numExperts) + numExperts + 4
+  return {
+    numExperts,
+    topK,
+    scoring,
+    normalize,
+    scale,
+    epsilon,
+    bias,
+    few,
+    softmax: scoring === 'afterTopK',
+    maskLesserGroups: topGroups < numGroups ? groupMask(settings) : undefined,
+    // Cuts: the usual one, a lower and a higher one; none yet.
+    cuts: new Float32Array(3),
+    limits: [0, 1, 2].map(() => Array.from(bias, () => Infinity)),
+    /** Where the experts in question stand in the rows, their scores, and their order from the best on. */
+    list: new Int32Array(room),
+    scores: new Float32Array(room),
+    order: new Int32Array(Math.max(few, numExperts) + 3),
+    // The candidates of a token, of a batch, stand in front of its end, and are all above its floor.
+    ends: new Int32Array(batch),
+    floors: new Float32Array(batch),
+    keys: Array.from({ length: few + 3 }, () => Infinity),
+    selected: new Float64Array(topK),
+    // Of a token that goes the whole way.
+    allKeys: new Float32Array(numExperts),
+    bestKeys: new Float32Array(topK),
+    // Of a block, by place: the K-th best and the best key of each token.
+    kths: new Float32Array(most),
+    tops: new Float32Array(most),
+    load: new Int32Array(1 + numExperts), // in front of it, empty slots are counted
   }
-  for (; e < length; e++) {
-    out[n] = e
-    n += 1 - Number(rows[row + e] <= limits[e])
+}
+
+/** Routes the next tokens of a block, of which so many are done; false if a logit is NaN or +∞. */
+function routeBatch(
+  plan: Plan,
+  logits: Float32Array,
+  first: number,
+  done: number,
+  tokens: number,
+  experts: Int32Array,
+  weights: Float32Array,
+): boolean {
+  const { numExperts, topK, scoring, ends } = plan
+  let rows: Float32Array | undefined = logits
+  let row = (first + done) * numExperts
+  if (scoring === 'softmax') {
+    const own = logits.subarray(row, row + tokens * numExperts)
+    rows = plainScores(own, numExperts, scoring, Number.NEGATIVE_INFINITY)
+    row = 0
   }
-  return n
+  if (rows === undefined) return false
+  const end = listCandidates(plan, rows, row, tokens)
+  if (!score(plan, rows, 0, end)) return false
+  for (let t = 0, start = 0; t < tokens; t++) {
+    let from = start
+    if (!selectAbove(plan, row, start, t, done + t)) {
+      if (!selectAmongAll(plan, rows, row, end, done + t)) return false
+      from = end
+    }
+    emit(plan, from, row, (first + done + t) * topK, experts, weights)
+    start = ends[t]
+    row += numExperts
+  }
+  return true
+}
+
+/** Lists the candidates of each token by the cut that suits it, none where no cut does. Gives where the list ends. */
+function listCandidates(plan: Plan, rows: Float32Array, from: number, tokens: number): number {
+  const { numExperts, topK, few, cuts, limits, list, ends, floors } = plan
+  let start = 0
+  for (let t = 0; t < tokens; t++) {
+    const row = from + t * numExperts
+    let level = 0
+    let n = listAbove(rows, row, limits[0], list, start)
+    if (n < topK || n > few) {
+      level = n < topK ? 1 : 2
+      n = listAbove(rows, row, limits[level], list, start)
+      if (n < topK || n > few) n = 0
+    }
+    floors[t] = cuts[level]
+    start += n
+    ends[t] = start
+  }
+  return start
+}
+
+/** Scores what the list holds from `start` to `end`; false if one of the logits is NaN or +∞. */
+function score({ scoring, list, scores }: Plan, rows: Float32Array, start: number, end: number): boolean {
+  let unordered = 0
+  for (let i = start; i < end; i++) {
+    scores[i] = rows[list[i]]
+    unordered += 1 - Number(scores[i] < Infinity)
+  }
+  scoreEach(scores, start, end, scoring)
+  return unordered === 0
+}
+
+/** Orders the candidates of a token of a batch, listed from `start` on; false if its best K may not be among them. */
+function selectAbove(plan: Plan, row: number, start: number, t: number, place: number): boolean {
+  const { topK, bias, list, scores, order, ends, floors, keys, kths, tops } = plan
+  const n = ends[t] - start
+  if (n === 0) return false
+  for (let i = 0; i < n; i++) keys[i] = Math.fround(scores[start + i] + bias[list[start + i] - row])
+  orderFew(keys, n, order)
+  kths[place] = keys[order[topK - 1]]
+  tops[place] = keys[order[0]]
+  return kths[place] >= floors[t]
+}
+
+/** Selects among all experts of a token, listed from `start` on; false if a logit is NaN or +∞. */
+function selectAmongAll(plan: Plan, rows: Float32Array, row: number, start: number, place: number): boolean {
+  const { numExperts, topK, bias, list, scores, allKeys, bestKeys, order, maskLesserGroups } = plan
+  const end = start + numExperts
+  for (let e = 0; e < numExperts; e++) list[start + e] = row + e
+  if (!score(plan, rows, start, end)) return false
+  for (let e = 0; e < numExperts; e++) {
+    const masked = rows[row + e] === Number.NEGATIVE_INFINITY
+    allKeys[e] = masked ? Number.NEGATIVE_INFINITY : scores[start + e] + bias[e]
+  }
+  maskLesserGroups?.(allKeys)
+  selectBest(allKeys, 0, numExperts, bestKeys, order, 0)
+  // Empty slots stand after the last expert.
+  list[end] = row - 1
+  scores[end] = Number.NEGATIVE_INFINITY
+  for (let slot = 0; slot < topK; slot++) if (order[slot] < 0) order[slot] = numExperts
+  plan.kths[place] = bestKeys[topK - 1]
+  plan.tops[place] = bestKeys[0]
+  return true
+}
+
+/** Writes out the best K of a token, whose list starts there, and counts them. */
+function emit(
+  plan: Plan,
+  start: number,
+  row: number,
+  to: number,
+  experts: Int32Array,
+  weights: Float32Array,
+): void {
+  const { topK, list, scores, order, selected, load } = plan
+  for (let slot = 0; slot < topK; slot++) {
+    const at = start + order[slot]
+    const expert = list[at] - row
+    experts[to + slot] = expert
+    selected[slot] = scores[at]
+    load[expert + 1]++
+  }
+  weighRow(selected, plan, weights, to)
 }

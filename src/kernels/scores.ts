@@ -4,6 +4,9 @@ import { type RoutingInstance, routingModule } from './routing-module.js'
 /** How a row of logits becomes scores. */
 export type ScoreFunction = 'sigmoid' | 'sqrtsoftplus' | 'softmax'
 
+/** How the keys come from the rows: with 'afterTopK', the logits are the scores. */
+export type Scoring = ScoreFunction | 'afterTopK'
+
 /**
  * Logits [T, E] to scores [T, E], each a float64 function of the float32 logits, rounded once to float32. Logits of −∞
  * score `masked`. Undefined if a logit is NaN or +∞.
@@ -43,21 +46,17 @@ const fastScores =
     return result
   }
 
-function plainScores(
+export function plainScores(
   logits: Float32Array,
   numExperts: number,
   scoreFunction: ScoreFunction,
   masked: number,
 ): Float32Array | undefined {
-  const scores = new Float32Array(logits.length)
+  const scores = logits.slice()
   if (scoreFunction === 'softmax') {
     const powers = new Float64Array(numExperts)
     for (let row = 0; row < logits.length; row += numExperts) softmaxRow(logits, row, powers, scores, row)
-  } else if (scoreFunction === 'sigmoid') {
-    for (let i = 0; i < logits.length; i++) scores[i] = sigmoid(logits[i])
-  } else {
-    for (let i = 0; i < logits.length; i++) scores[i] = Math.sqrt(softplus(logits[i]))
-  }
+  } else scoreEach(scores, 0, logits.length, scoreFunction)
   for (let i = 0; i < logits.length; i++) {
     if (!(logits[i] < Infinity)) return undefined
     if (logits[i] === Number.NEGATIVE_INFINITY) scores[i] = masked
@@ -65,11 +64,17 @@ function plainScores(
   return scores
 }
 
+/** Turns logits from `start` to `end` into scores where they stand; what depends on whole rows stays as it is. */
+export function scoreEach(values: Float32Array, start: number, end: number, scoring: Scoring): void {
+  if (scoring === 'sigmoid') for (let i = start; i < end; i++) values[i] = sigmoid(values[i])
+  if (scoring === 'sqrtsoftplus') for (let i = start; i < end; i++) values[i] = Math.sqrt(softplus(values[i]))
+}
+
 /**
  * Softmax over the row of logits at `row`, as long as `powers` is, to `out` at `to`; of masked experts alone it is all 0. The
  * sum runs in float64 as four interleaved partial sums, an order that SIMD lanes can follow.
  */
-export function softmaxRow(
+function softmaxRow(
   logits: Float32Array,
   row: number,
   powers: Float64Array,

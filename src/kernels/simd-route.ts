@@ -1,7 +1,7 @@
 import type { BlockRouter, RouteSettings } from './block-router.js'
-import { type Cuts, cutLogits, type Scoring } from './cutoffs.js'
+import { type Cuts, cutLogits } from './cutoffs.js'
 import type { RoutingInstance } from './routing-module.js'
-import { scoreKinds } from './scores.js'
+import { type Scoring, scoreKinds } from './scores.js'
 
 const kinds: Readonly<Record<Scoring, number>> = { ...scoreKinds, afterTopK: 3 }
 
