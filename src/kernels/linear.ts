@@ -1,4 +1,4 @@
-import { copyRows, matrixAt, packedLength, padded, panel } from './matrix.js'
+import { copyRows, packedLength, padded, panel } from './matrix.js'
 import { sharedKernels } from './matrix-kernels.js'
 
 /** Rows that fit, with what they become, in the second-level cache: copied in, multiplied and copied out while they are warm. */
@@ -25,8 +25,7 @@ export function linear(
     blockIn: block * inputs,
     blockOut: block * width,
   })
-  const matrix = matrixAt(packed, 0, outputs, inputs)
-  kernels.pack(weight, bias, matrix, stage)
+  const matrix = kernels.pack(weight, bias, packed, inputs, stage)
   const result = new Float32Array(count * outputs)
   for (let first = 0; first < count; first += block) {
     const some = Math.min(block, count - first)

@@ -3,10 +3,22 @@ import { matrixWasm } from './matrix-wasm.js'
 
 /** What ./assembly/matrix-module.ts exports: linear maps and experts. */
 export interface MatrixExports {
-  pack(rows: number, packed: number, inputs: number): void
+  pack(rows: number, packed: number, inputs: number): number
   linear(
     rows: number,
     stride: number,
+    places: number,
+    packed: number,
+    bias: number,
+    out: number,
+    count: number,
+    inputs: number,
+    panels: number,
+  ): void
+  sparse(
+    rows: number,
+    stride: number,
+    entries: number,
     packed: number,
     bias: number,
     out: number,

@@ -15,6 +15,7 @@ export function plainKernels(): MatrixKernels {
       }),
     pack,
     linear,
+    sparse: (rows, stride, matrix, out, count) => linear(rows, stride, matrix, out, count),
     gather(inputs, places, factors, rows, width) {
       places.forEach((place, r) => {
         for (let i = 0; i < width; i++) rows[r * width + i] = factors[r] * inputs[place * width + i]
@@ -25,7 +26,8 @@ export function plainKernels(): MatrixKernels {
   }
 }
 
-const pack: MatrixKernels['pack'] = (weight, bias, { packed, inputs, width }) => {
+const pack: MatrixKernels['pack'] = (weight, bias, packed, inputs) => {
+  const width = packed.length / (inputs + 1)
   packed.fill(0)
   for (let output = 0; output * inputs < weight.length; output++) {
     const lane = output % panel
@@ -33,10 +35,11 @@ const pack: MatrixKernels['pack'] = (weight, bias, { packed, inputs, width }) =>
     for (let i = 0; i < inputs; i++) packed[first + i * panel] = weight[output * inputs + i]
   }
   if (bias) packed.set(bias, width * inputs)
+  return { packed, inputs, width, finite: false }
 }
 
 // Eight sums at a time stay in registers; what rounds to float32 costs more than what multiplies.
-const linear: MatrixKernels['linear'] = (rows, stride, { packed, inputs, width }, out, count) => {
+const linear: MatrixKernels['linear'] = (rows, stride, { packed, inputs, width }, out, count, places) => {
   for (let output = 0; output < width; output += 8) {
     const lane = output % panel
     const first = (output - lane) * inputs + lane
@@ -44,8 +47,9 @@ const linear: MatrixKernels['linear'] = (rows, stride, { packed, inputs, width }
     for (let row = 0; row < count; row++) {
       const sums = out.subarray(row * width + output)
       let [a, b, c, d, e, f, g, h] = [0, 0, 0, 0, 0, 0, 0, 0]
-      const end = row * stride + inputs
-      for (let i = row * stride, at = first; i < end; i++, at += panel) {
+      const start = stride * (places ? places[row] : row)
+      const end = start + inputs
+      for (let i = start, at = first; i < end; i++, at += panel) {
         const x = rows[i]
         a = fround(a + fround(x * packed[at]))
         b = fround(b + fround(x * packed[at + 1]))

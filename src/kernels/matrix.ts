@@ -7,6 +7,8 @@ export interface Matrix {
   readonly inputs: number
   /** W, the width that it writes: `padded(O)`. */
   readonly width: number
+  /** The weight is known to hold neither ∞ nor NaN. */
+  readonly finite: boolean
 }
 
 /** What a layer is computed with. All work on `areas`, whose rows are padded to a multiple of 16 floats. */
@@ -16,13 +18,41 @@ export interface MatrixKernels {
    * but a first area of the same length as then still holds what it held.
    */
   areas<Name extends string>(lengths: Readonly<Record<Name, number>>): Record<Name, Float32Array>
-  /** Packs a weight [O, I] and its bias, which need not be areas; `stage` is one of 16 · I floats. */
-  pack(weight: Float32Array, bias: Float32Array | undefined, into: Matrix, stage: Float32Array): void
   /**
-   * x·Wᵀ + b of `count` rows that are `stride` floats apart. Each product and each sum is rounded to float32, in order over
-   * I and the bias last.
+   * Packs a weight [O, I] and its bias, which need not be areas, into `packedLength` floats of one; `stage` is another of
+   * 16 · I floats.
    */
-  linear(rows: Float32Array, stride: number, matrix: Matrix, out: Float32Array, count: number): void
+  pack(
+    weight: Float32Array,
+    bias: Float32Array | undefined,
+    packed: Float32Array,
+    inputs: number,
+    stage: Float32Array,
+  ): Matrix
+  /**
+   * x·Wᵀ + b of `count` rows that are `stride` floats apart: those at `places`, or the first ones. Each product and each sum
+   * is rounded to float32, in order over I and the bias last.
+   */
+  linear(
+    rows: Float32Array,
+    stride: number,
+    matrix: Matrix,
+    out: Float32Array,
+    count: number,
+    places?: Int32Array,
+  ): void
+  /**
+   * `linear` of the first rows, faster where they hold many zeros; `entries` is an area with room for 2 · (I + 1) floats a
+   * row.
+   */
+  sparse(
+    rows: Float32Array,
+    stride: number,
+    matrix: Matrix,
+    out: Float32Array,
+    count: number,
+    entries: Float32Array,
+  ): void
   /** Row r of `rows` becomes factors[r] · inputs[places[r]]; there are as many as `places`. */
   gather(
     inputs: Float32Array,
@@ -55,12 +85,6 @@ export const padded = (width: number): number => Math.ceil(width / panel) * pane
 
 /** Floats of a packed weight [O, I] with its bias. */
 export const packedLength = (outputs: number, inputs: number): number => padded(outputs) * (inputs + 1)
-
-/** A matrix that lies at `start` of an area. */
-export function matrixAt(area: Float32Array, start: number, outputs: number, inputs: number): Matrix {
-  const packed = area.subarray(start, start + packedLength(outputs, inputs))
-  return { packed, inputs, width: padded(outputs) }
-}
 
 /** An area as whole numbers, such as places of rows. */
 export const wholes = (area: Float32Array): Int32Array =>

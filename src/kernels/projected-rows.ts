@@ -1,4 +1,4 @@
-import { copyRows, matrixAt, packedLength, padded, panel } from './matrix.js'
+import { copyRows, packedLength, padded, panel } from './matrix.js'
 import { type MatrixInstance, matrixModule } from './matrix-module.js'
 import { simdKernels } from './matrix-simd.js'
 import type { RowSource } from './row-source.js'
@@ -28,7 +28,7 @@ export function projectedSource(
       const maker = source.open(kernels, areas)
       const matrices = matrixModule.create(kernels.memory) as MatrixInstance // what runs one module runs another
       const { pack } = simdKernels(matrices)
-      const matrix = matrixAt(floats(packedAt, packedFloats), 0, outputs, inputs)
+      const packed = floats(packedAt, packedFloats)
       const stage = floats(stageAt, panel * inputs)
       const biasAt = packedAt + 4 * width * inputs
       const out = floats(outAt, block * width)
@@ -36,7 +36,7 @@ export function projectedSource(
       return {
         seek(draws) {
           maker.seek(draws)
-          pack(weightOf(draws.layer), undefined, matrix, stage)
+          pack(weightOf(draws.layer), undefined, packed, inputs, stage)
         },
         rows(first, tokens, at) {
           for (let done = 0; done < tokens; done += block) {
@@ -44,7 +44,7 @@ export function projectedSource(
             const to = at + 4 * done * outputs
             maker.rows(first + done, some, rowsAt)
             const into = narrow ? outAt : to
-            matrices.linear(rowsAt, 4 * inputs, packedAt, biasAt, into, some, inputs, width / panel)
+            matrices.linear(rowsAt, 4 * inputs, 0, packedAt, biasAt, into, some, inputs, width / panel)
             if (narrow) copyRows(narrow, width, floats(to, some * outputs), outputs)
           }
         },

@@ -41,15 +41,16 @@ function areasOf(layer: ResolvedLayer, packing: Packing, { tokens, topK, experts
     ...packing.lengths,
     hidden: tokens * D,
     narrow: latentWidth > 0 ? tokens * I : 0,
-    rows: chunk * I,
+    rows: layer.weighInput ? chunk * I : 0,
     up: chunk * F,
     gate: gated ? chunk * F : 0,
+    entries: manyZeros(layer) ? 2 * chunk * (F + 1) : 0,
     results: experts.length * I, // of experts, one after another
     mixed: latentWidth > 0 ? tokens * I : 0, // by token, in the latent width
     both: 2 * tokens * D, // what the routed experts add up to, then what the shared one gives
     output: tokens * D,
     rowTokens: experts.length,
-    factors: experts.length,
+    factors: layer.weighInput ? experts.length : 0,
     places: tokens * Math.max(topK, 2),
     weights: tokens * Math.max(topK, 2),
     sharedGates: tokens * panel,
@@ -90,7 +91,7 @@ function routedExperts(block: Block, inputs: Float32Array, out: Float32Array): v
   const places = wholes(areas.places).fill(-1)
   slots.forEach((slot, row) => {
     rowTokens[row] = slot / topK
-    areas.factors[row] = layer.weighInput ? weights[slot] : 1
+    if (layer.weighInput) areas.factors[row] = weights[slot]
     places[slot] = row
   })
   parts.experts.forEach((list, expert) => {
@@ -99,8 +100,11 @@ function routedExperts(block: Block, inputs: Float32Array, out: Float32Array): v
     const matrices = block.matrices(list)
     for (let first = offsets[expert]; first < end; first += chunk) {
       const taken = rowTokens.subarray(first, Math.min(first + chunk, end))
-      kernels.gather(inputs, taken, areas.factors.subarray(first), areas.rows, I)
-      feedForward(block, matrices, areas.rows, I, areas.results.subarray(first * I), taken.length)
+      const out = areas.results.subarray(first * I)
+      if (layer.weighInput) {
+        kernels.gather(inputs, taken, areas.factors.subarray(first), areas.rows, I)
+        feedForward(block, matrices, areas.rows, I, out, taken.length)
+      } else feedForward(block, matrices, inputs, I, out, taken.length, taken)
     }
   })
   if (layer.weighInput) areas.weights.fill(1)
@@ -108,7 +112,10 @@ function routedExperts(block: Block, inputs: Float32Array, out: Float32Array): v
   kernels.combine(areas.results, places, areas.weights, out, tokens, topK, I)
 }
 
-/** Rows through an expert, at most a chunk of them. */
+/** Where an input below 0 makes a hidden unit 0. */
+const manyZeros = ({ activation }: ResolvedLayer): boolean => activation === 'relu' || activation === 'relu2'
+
+/** Rows through an expert, at most a chunk of them: those at `places`, or the first ones. */
 function feedForward(
   { layer, kernels, areas }: Block,
   [up, down, gate]: readonly Matrix[],
@@ -116,13 +123,15 @@ function feedForward(
   stride: number,
   out: Float32Array,
   count: number,
+  places?: Int32Array,
 ): void {
   const { activation, gated } = layer
   const units = areas.up.subarray(0, count * up.width)
-  kernels.linear(rows, stride, up, units, count)
-  if (gated) kernels.linear(rows, stride, gate, areas.gate, count)
+  kernels.linear(rows, stride, up, units, count, places)
+  if (gated) kernels.linear(rows, stride, gate, areas.gate, count, places)
   kernels.activate(activation, gated, gated ? areas.gate : units, units)
-  kernels.linear(units, up.width, down, out, count)
+  if (manyZeros(layer)) kernels.sparse(units, up.width, down, out, count, areas.entries)
+  else kernels.linear(units, up.width, down, out, count)
 }
 
 /** The routed experts' sums and the shared expert's results, times its gate where it has one, added up into `output`. */

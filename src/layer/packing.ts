@@ -1,4 +1,4 @@
-import { type Matrix, type MatrixKernels, matrixAt, packedLength, panel } from '../kernels/matrix.js'
+import { type Matrix, type MatrixKernels, packedLength, panel } from '../kernels/matrix.js'
 import { ownKernels, sharedKernels } from '../kernels/matrix-kernels.js'
 import type { Part, Parts } from './parts.js'
 import type { LayerWeights } from './weights.js'
@@ -26,17 +26,20 @@ const listsOf = (parts: Parts): (readonly Part[])[] => [
 const stageFor = (lists: readonly (readonly Part[])[]): number =>
   panel * lists.flat().reduce((most, { inputs }) => Math.max(most, inputs), 0)
 
+/** Packs a part at the start of an area. */
 function packPart(
   kernels: MatrixKernels,
   part: Part,
   weights: LayerWeights,
-  matrix: Matrix,
+  area: Float32Array,
   stage: Float32Array,
-): void {
+): Matrix {
   const { weight, bias, expert, outputs, inputs } = part
+  const packed = area.subarray(0, packedLength(outputs, inputs))
   const own = (all: Float32Array, size: number): Float32Array =>
     all.subarray(expert * size, (expert + 1) * size)
-  kernels.pack(own(weights[weight]!, outputs * inputs), bias && own(weights[bias]!, outputs), matrix, stage)
+  const values = own(weights[weight]!, outputs * inputs)
+  return kernels.pack(values, bias && own(weights[bias]!, outputs), packed, inputs, stage)
 }
 
 /** Packs what is needed when it is needed, one list in the place of the other. */
@@ -52,8 +55,7 @@ export function packAsNeeded(weights: LayerWeights, parts: Parts): Packing {
     matrices(list, packed, stage) {
       let start = 0
       return list.map((part) => {
-        const matrix = matrixAt(packed, start, part.outputs, part.inputs)
-        packPart(kernels, part, weights, matrix, stage)
+        const matrix = packPart(kernels, part, weights, packed.subarray(start), stage)
         start += matrix.packed.length
         return matrix
       })
@@ -70,19 +72,21 @@ export function packOnce(weights: LayerWeights, parts: Parts): Packing | undefin
   const lengths = { packed: lengthOf(lists.flat()), stage: stageFor(lists) }
   if (lengths.packed > mostHeld) return undefined
   const kernels = ownKernels()
-  const starts = new Map<Part, number>()
+  const kept = new Map<Part, { start: number; matrix: Matrix }>()
   const { packed, stage } = kernels.areas(lengths)
   let start = 0
   for (const part of lists.flat()) {
-    const matrix = matrixAt(packed, start, part.outputs, part.inputs)
-    packPart(kernels, part, weights, matrix, stage)
-    starts.set(part, start)
+    const matrix = packPart(kernels, part, weights, packed.subarray(start), stage)
+    kept.set(part, { start, matrix })
     start += matrix.packed.length
   }
   return {
     kernels,
     lengths,
     matrices: (list, held) =>
-      list.map((part) => matrixAt(held, starts.get(part)!, part.outputs, part.inputs)),
+      list.map((part) => {
+        const { start, matrix } = kept.get(part)!
+        return { ...matrix, packed: held.subarray(start, start + matrix.packed.length) }
+      }),
   }
 }

@@ -72,6 +72,23 @@ describe('the kernels, their plain twin and a prepared layer give the same bits'
     )
   })
 
+  test('of weights that are not finite, also where the hidden unit they meet is 0', () => {
+    const one = { numExperts: 1, topK: 1, scoreFunction: 'sigmoid', normalize: true, scale: 1 } as const
+    const config = { hiddenSize: 32, expertWidth: 4, router: one, activation: 'relu', gated: false } as const
+    const weights = anyWeights(config)
+    weights.upProj!.fill(0, 32, 64) // the second unit is always 0
+    const hidden = normalRows(5, 32)
+    const routing = routeLayer(hidden, weights, config)
+    for (const [output, value] of [Infinity, NaN, -Infinity].entries()) {
+      weights.downProj![4 * (output + 20) + 1] = value
+    }
+    const outputs = ways(hidden, routing, weights, config)
+    expectSame(outputs)
+    outputs[0].forEach((value, i) => {
+      expect(Number.isNaN(value)).toBe(i % 32 >= 20 && i % 32 < 23)
+    })
+  })
+
   const router = {
     numExperts: 3,
     topK: 2,

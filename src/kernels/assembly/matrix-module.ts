@@ -1,6 +1,7 @@
 // What linear maps and experts need, built by `npm run kernels` into ../matrix-wasm.ts.
 export { activate, combine, gather } from './experts'
 export { linear, pack } from './linear'
+export { sparse } from './sparse'
 
 /** Where the memory begins that its constants leave free. */
 export const heapBase: usize = __heap_base

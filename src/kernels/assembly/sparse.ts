@@ -1,0 +1,86 @@
+import { storeWith } from './linear'
+
+/**
+ * What `linear` makes of rows [n, I], `stride` bytes apart, for rows that hold many zeros and two panels or more of weights
+ * that are all finite: a zero times a weight is a zero, which changes no sum, for none is ever −0. `entries` is room for
+ * n · (I + 1) pairs.
+ */
+export function sparse(
+  rows: usize,
+  stride: usize,
+  entries: usize,
+  packed: usize,
+  bias: usize,
+  out: usize,
+  count: i32,
+  inputs: i32,
+  panels: i32,
+): void {
+  const rowEntries = (<usize>(inputs + 1)) << 3
+  const panelBytes = (<usize>inputs) << 6
+  const outBytes = (<usize>panels) << 6
+  const end = entries + <usize>count * rowEntries
+  for (let row = entries; row < end; row += rowEntries) {
+    list(rows, row, inputs)
+    rows += stride
+  }
+  for (; panels >= 2; panels -= 2) {
+    let to = out
+    for (let row = entries; row < end; row += rowEntries) {
+      pair(row, packed, panelBytes, bias, to)
+      to += outBytes
+    }
+    packed += panelBytes << 1
+    bias += 128
+    out += 128
+  }
+  // An odd panel goes once more with the one in front of it.
+  if (panels) {
+    for (let row = entries; row < end; row += rowEntries) {
+      pair(row, packed - panelBytes, panelBytes, bias - 64, out - 64)
+      out += outBytes
+    }
+  }
+}
+
+/** What is not 0 in a row, as pairs: bytes of a panel in front of its weights, and the value. In front of them, where they end. */
+function list(row: usize, entries: usize, inputs: i32): void {
+  let to = entries + 8
+  const end = (<u64>inputs) << 6
+  for (let at: u64 = 0; at < end; at += 64) {
+    const bits = load<u32>(row)
+    store<u64>(to, ((<u64>bits) << 32) | at)
+    to += (<usize>(bits << 1 !== 0)) << 3
+    row += 4
+  }
+  store<u32>(entries, <u32>to)
+}
+
+// Two panels of one row, from the last sum to the first as in ./linear.ts. A function of its own, called from two places so
+// that it stays one: V8 unrolls what lies within other loops, and would spill.
+function pair(entries: usize, weights: usize, panelBytes: usize, bias: usize, out: usize): void {
+  const end = <usize>load<u32>(entries)
+  let a0 = f32x4.splat(0)
+  let a1 = f32x4.splat(0)
+  let a2 = f32x4.splat(0)
+  let a3 = f32x4.splat(0)
+  let b0 = f32x4.splat(0)
+  let b1 = f32x4.splat(0)
+  let b2 = f32x4.splat(0)
+  let b3 = f32x4.splat(0)
+  for (let entry = entries + 8; entry < end; entry += 8) {
+    const a = weights + <usize>load<u32>(entry)
+    const x = v128.load32_splat(entry, 4)
+    const b = a + panelBytes
+    b3 = f32x4.add(b3, f32x4.mul(x, v128.load(b, 48)))
+    b2 = f32x4.add(b2, f32x4.mul(x, v128.load(b, 32)))
+    b1 = f32x4.add(b1, f32x4.mul(x, v128.load(b, 16)))
+    b0 = f32x4.add(b0, f32x4.mul(x, v128.load(b)))
+    a3 = f32x4.add(a3, f32x4.mul(x, v128.load(a, 48)))
+    a2 = f32x4.add(a2, f32x4.mul(x, v128.load(a, 32)))
+    a1 = f32x4.add(a1, f32x4.mul(x, v128.load(a, 16)))
+    a0 = f32x4.add(a0, f32x4.mul(x, v128.load(a)))
+  }
+  storeWith(out, bias, a0, a1, a2, a3)
+  storeWith(out + 64, bias + 64, b0, b1, b2, b3)
+}
