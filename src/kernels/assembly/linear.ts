@@ -47,6 +47,7 @@ export function linear(
     const to = min(from + chunk, count)
     for (let p = 0; p < panels; p++) {
       const weights = packed + <usize>p * (rowBytes << 4)
+      if (from === 0) fetch(weights, rowBytes << 4)
       const lanes = (<usize>p) << 6
       let to16 = out + <usize>from * outBytes + lanes
       for (let r = from; r < to; r += 2) {
@@ -60,6 +61,14 @@ export function linear(
       }
     }
   }
+}
+
+/**
+ * Brings so many bytes, whole cache lines, into the first-level cache: line after line they come at the pace of the memory,
+ * twice as fast as between products.
+ */
+export function fetch(at: usize, bytes: usize): void {
+  for (const end = at + bytes; at < end; at += 64) load<u32>(at)
 }
 
 function placed(places: usize, r: i32): usize {

@@ -1,4 +1,4 @@
-import { storeWith } from './linear'
+import { fetch, storeWith } from './linear'
 
 /**
  * What `linear` makes of rows [n, I], `stride` bytes apart, for rows that hold many zeros and two panels or more of weights
@@ -26,6 +26,7 @@ export function sparse(
   }
   for (; panels >= 2; panels -= 2) {
     let to = out
+    fetch(packed, panelBytes << 1)
     for (let row = entries; row < end; row += rowEntries) {
       pair(row, packed, panelBytes, bias, to)
       to += outBytes
