@@ -62,7 +62,7 @@ function forward(
   packing: Packing,
 ): Float32Array {
   checkRouting(hidden, routing, layer)
-  const { tokens, topK, experts, weights } = routing
+  const { tokens, topK, numExperts, experts, weights, dropped } = routing
   const { hiddenSize } = layer
   const output = new Float32Array(hidden.length)
   const block = blockOf(layer)
@@ -70,7 +70,15 @@ function forward(
     const end = Math.min(first + block, tokens)
     const own = <A extends Float32Array | Int32Array>(all: A, width: number): A =>
       all.subarray(first * width, end * width) as A
-    const part = { ...routing, tokens: end - first, experts: own(experts, topK), weights: own(weights, topK) }
+    // Not spread: that would read the scores, which are made only when they are read.
+    const part = {
+      tokens: end - first,
+      topK,
+      numExperts,
+      experts: own(experts, topK),
+      weights: own(weights, topK),
+      dropped,
+    }
     forwardBlock(own(hidden, hiddenSize), part, layer, parts, packing, own(output, hiddenSize))
   }
   return output
