@@ -27,7 +27,43 @@ describe('the counter-based generator', () => {
     threefry(Int32Array.from(words(key)), c0, c1, c2, c3, out, 1)
     expect([...out.subarray(1, 5)].map((word) => word >>> 0)).toEqual(words(result))
   })
+
+  // Neighbours differ in a bit or two of the counter: tokens, steps and layers 0, 1, 2 …
+  test('flips each bit of the result in half of all cases, whichever bit of the key or the counter is flipped', () => {
+    const many = 1024
+    const draws = streams('avalanche')('inputs')
+    const cases = Array.from({ length: many }, () => {
+      const input = Int32Array.from({ length: 8 }, (_, i) => (i < 5 ? draws.uint32() : draws.below(64)))
+      return { input, result: threefryOf(input) }
+    })
+    const after = new Float64Array(128)
+    let [chiSquare, most] = [0, 0]
+    for (let bit = 0; bit < 256; bit++) {
+      after.fill(0)
+      for (const { input, result } of cases) {
+        input[bit >> 5] ^= 1 << bit
+        const other = threefryOf(input)
+        input[bit >> 5] ^= 1 << bit
+        for (let i = 0; i < 128; i++) after[i] += ((result[i >> 5] ^ other[i >> 5]) >>> i) & 1
+      }
+      for (const flips of after) {
+        const deviation = (flips - many / 2) / Math.sqrt(many / 4)
+        chiSquare += deviation ** 2
+        most = Math.max(most, Math.abs(deviation))
+      }
+    }
+    const pairs = 256 * 128
+    expect(most).toBeLessThan(6) // one chance in 15,000 for the largest of them all
+    expect(Math.abs(chiSquare - pairs)).toBeLessThan(4.5 * Math.sqrt(2 * pairs))
+  })
 })
+
+/** Key and counter, four words each, to four words. */
+function threefryOf(input: Int32Array): Int32Array {
+  const out = new Int32Array(4)
+  threefry(input.subarray(0, 4), input[4], input[5], input[6], input[7], out, 0)
+  return out
+}
 
 describe('streams', () => {
   const first = (seed: string | number, name: string, layer = 0, step = 0, token = 0): number =>
