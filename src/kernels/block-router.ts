@@ -40,26 +40,20 @@ export interface BlockRouter {
  */
 export function inBlocks(
   router: BlockRouter,
-  settings: RouteSettings,
 ): (tokens: number, routeBlock: (first: number, tokens: number) => boolean) => boolean {
   let block = 16
   let cuts: Cuts | undefined
   return (tokens, routeBlock) => {
     for (let first = 0; first < tokens; first += block, block = Math.min(router.most, block * 8)) {
       if (!routeBlock(first, Math.min(block, tokens - first))) return false
-      cuts = recut(router, settings, cuts)
+      cuts = recut(router, cuts)
     }
     return true
   }
 }
 
 /** Moves the cuts of a router after a block where they no longer fit, and gives those it has then. */
-function recut(
-  router: BlockRouter,
-  { numGroups, topGroups }: RouteSettings,
-  cuts: Cuts | undefined,
-): Cuts | undefined {
-  if (topGroups < numGroups) return undefined // groups are scored by all of their experts
+function recut(router: BlockRouter, cuts: Cuts | undefined): Cuts | undefined {
   const kths = router.kths()
   if (cuts !== undefined && stillFit(cuts, kths)) return cuts
   const next = cutsOf(kths, router.tops())

@@ -19,7 +19,7 @@ export function drawnRouter(settings: RouteSettings, source: RowSource): DrawnRo
   if (kernels === undefined) return undefined
   const router = simdRoute(kernels, settings, new Float32Array(source.width), source.bytes)
   const maker = source.open(kernels, router.areas)
-  const eachBlock = inBlocks(router, settings)
+  const eachBlock = inBlocks(router)
   const drawAndRoute = (first: number, some: number): boolean => {
     maker.rows(first, some, router.rowsAt)
     return router.routeInPlace(some)

@@ -20,6 +20,7 @@ export function plainRoute(settings: RouteSettings, bias: Float32Array): BlockRo
   return {
     most,
     cut({ main, low, high }) {
+      if (plan.maskLesserGroups) return // groups are scored by all of their experts
       plan.cuts.set([main, low, high])
       plan.cuts.forEach((cut, level) => cutLogits(cut, bias, settings.scoring, plan.limits[level]))
     },

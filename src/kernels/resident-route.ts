@@ -24,7 +24,7 @@ export function residentRoute(settings: RouteSettings, tokens: number): Resident
   const router = simdRoute(kernels, settings, new Float32Array(numExperts), bytes)
   const [rowsAt, expertsAt, weightsAt] = router.areas
   const { floats, words } = kernels
-  const eachBlock = inBlocks(router, settings)
+  const eachBlock = inBlocks(router)
   const routeBlock = (first: number, some: number): boolean => {
     const slot = 4 * first * topK
     return router.routeInPlace(some, rowsAt + 4 * first * numExperts, expertsAt + slot, weightsAt + slot)

@@ -25,7 +25,5 @@ export function routeRows(
   const weights = new Float32Array(tokens * topK)
   const routeBlock = (first: number, some: number): boolean =>
     router.route(rows, first, some, experts, weights)
-  return inBlocks(router, settings)(tokens, routeBlock)
-    ? { experts, weights, load: router.load() }
-    : undefined
+  return inBlocks(router)(tokens, routeBlock) ? { experts, weights, load: router.load() } : undefined
 }

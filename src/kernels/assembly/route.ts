@@ -50,8 +50,9 @@ const atCuts: usize = atSlow + 128
 const atRows: usize = atCuts + 64 // places × 4 lanes
 const atSorted: usize = atRows + 16 * 72
 const atSelected: usize = atSorted + 16 * 48
-const atBest: usize = atSelected + 32 * 40 // groups, up to 1024 of them
-export const scratchBytes: usize = atBest + 4 * 1024 * 3
+const atLeast: usize = atSelected + 32 * 40 // float32: no key of an expert that is not listed is above it
+const atBest: usize = atLeast + 128 // groups, up to 1024 of them
+export const scratchBytes: usize = atBest + 4 * 1024 * 4
 
 export function plan(
   numExperts: i32,
@@ -81,7 +82,7 @@ export function plan(
   thresholds = thresholdsAt
   scratch = scratchAt
   loads = loadAt
-  placeBits = topK > 8 ? 6 : 5
+  placeBits = topK > 8 || topGroups < numGroups ? 6 : 5
   places = 1 << placeBits
   memory.fill(scratchAt, 0, scratchBytes)
   v128.store(scratchAt, i32x4.splat(i32.MAX_VALUE), atCuts) // no token is sure of its best
@@ -95,6 +96,9 @@ export function cut(lowest: i32, largest: i32, main: i32, low: i32, high: i32): 
   store<i32>(scratch, rankOf(main), atCuts)
   store<i32>(scratch, rankOf(low), atCuts + 4)
   store<i32>(scratch, rankOf(high), atCuts + 8)
+  store<i32>(scratch, orderOf(main), atCuts + 16)
+  store<i32>(scratch, orderOf(low), atCuts + 20)
+  store<i32>(scratch, orderOf(high), atCuts + 24)
 }
 
 /** The least rank that only keys of at least `order` have. */
@@ -173,7 +177,9 @@ function compact(rows: usize, tokens: i32): usize {
     }
     const info = scratch + ((<usize>t) << 2)
     store<i32>(info, <i32>(at - scratch), atStarts)
-    store<i32>(info, load<i32>(scratch + ((<usize>level) << 2), atCuts), atLevels)
+    const cuts = scratch + ((<usize>level) << 2)
+    store<i32>(info, load<i32>(cuts, atCuts), atLevels)
+    store<i32>(info, load<i32>(cuts, atCuts + 16), atLeast)
     if (n > 0) {
       let row = rows
       let bias = biases
@@ -454,7 +460,7 @@ function whole(row: usize, experts: usize, weights: usize, kth: usize, top: usiz
   }
   close(end)
   const keys = scratch + atKeys
-  if (keptGroups < groups) maskGroups(keys)
+  const least = keptGroups < groups ? keepGroups(scratch, end, -Infinity) : <f32>Infinity
   const best = scratch + atBest
   select(keys, width, slots, best)
   for (let k = 0; k < slots; k++) {
@@ -463,36 +469,76 @@ function whole(row: usize, experts: usize, weights: usize, kth: usize, top: usiz
     v128.store(scratch + atSorted + ((<usize>k) << 4), i32x4(at, 0, 0, 0))
   }
   emit(scratch, end, end, end, 0, experts, weights) // the other lanes are empty, and written over
-  store<i32>(kth, orderOf(load<i32>(best + ((<usize>(slots - 1)) << 2))))
+  const last = min(least, load<f32>(best + ((<usize>(slots - 1)) << 2)))
+  store<i32>(kth, orderOf(reinterpret<i32>(last)))
   store<i32>(top, orderOf(load<i32>(best)))
   return 1
 }
 
+/** The order of a key's bits among all float32 numbers, as a whole number; its own inverse. */
 function orderOf(bits: i32): i32 {
   return bits ^ ((bits >> 31) & 0x7fffffff)
 }
 
-/** Sets the keys of all but the best groups to −∞. */
-function maskGroups(keys: usize): void {
+/**
+ * Leaves the best K only the best groups of a token, whose experts are listed in order from `start` to `end`: the keys of
+ * the others become −∞, their ranks 0. Experts that are not listed have keys below `cut`. Gives the least key that the
+ * choice of groups hangs on; if it is below the cut, another group may be better, and no rank is left.
+ */
+function keepGroups(start: usize, end: usize, cut: f32): f32 {
   const best = scratch + atBest
   const sums = best + 8192
+  const lasts = best + 12288
   const size = width / groups
-  for (let g = 0; g < groups; g++) {
-    select(keys + ((<usize>(g * size)) << 2), size, groupTop, best)
-    let sum = load<f32>(best)
-    for (let k = 1; k < groupTop; k++) sum += load<f32>(best + ((<usize>k) << 2))
-    store<f32>(sums + ((<usize>g) << 2), sum)
+  const groupBytes = (<usize>groups) << 2
+  let at = start
+  let until = size
+  for (let g: usize = 0; g < groupBytes; g += 4, until += size) {
+    const from = at
+    while (at < end && load<i32>(at, atExperts) < until) at += 4
+    select(from + atKeys, <i32>((at - from) >> 2), groupTop, best)
+    // No more than what it can be, since rounding keeps the order of sums.
+    let last = load<f32>(best)
+    let sum = max(last, cut)
+    for (let k = 1; k < groupTop; k++) {
+      last = load<f32>(best + ((<usize>k) << 2))
+      sum += max(last, cut)
+    }
+    store<f32>(sums + g, sum)
+    store<f32>(lasts + g, last)
   }
   select(sums, groups, keptGroups, best)
-  memory.fill(sums, 0, (<usize>groups) << 2)
+  memory.fill(sums, 0, groupBytes)
+  let least: f32 = Infinity
   for (let k = 0; k < keptGroups; k++) {
-    const g = load<i32>(best + 4096 + ((<usize>k) << 2))
-    if (g >= 0) store<i32>(sums + ((<usize>g) << 2), 1)
+    const group = load<i32>(best + 4096 + ((<usize>k) << 2))
+    if (group < 0) break
+    const g = (<usize>group) << 2
+    least = min(least, load<f32>(lasts + g))
+    store<i32>(sums + g, -1)
   }
-  for (let g = 0; g < groups; g++) {
-    if (load<i32>(sums + ((<usize>g) << 2))) continue
-    const end = keys + ((<usize>((g + 1) * size)) << 2)
-    for (let at = keys + ((<usize>(g * size)) << 2); at < end; at += 4) store<f32>(at, -Infinity)
+  if (least < cut) memory.fill(sums, 0, groupBytes)
+  at = start
+  until = size
+  for (let g: usize = 0; g < groupBytes; g += 4, until += size) {
+    const kept = load<i32>(sums + g)
+    for (; at < end && load<i32>(at, atExperts) < until; at += 4) {
+      store<i32>(at, load<i32>(at, atRanks) & kept, atRanks)
+      store<i32>(at, (load<i32>(at, atKeys) & kept) | (reinterpret<i32>(-(<f32>Infinity)) & ~kept), atKeys)
+    }
+  }
+  return least
+}
+
+/** The same for the tokens of a block, whose cuts become the least keys. */
+function keepGroupsOfEach(tokens: i32): void {
+  const end = scratch + ((<usize>tokens) << 2)
+  for (let info = scratch; info < end; info += 4) {
+    const from = load<i32>(info, atStarts)
+    const to = load<i32>(info, atStarts + 4)
+    if (to === from) continue
+    const least = keepGroups(scratch + from, scratch + to, load<f32>(info, atLeast))
+    store<f32>(info, least, atLeast)
   }
 }
 
@@ -546,9 +592,14 @@ export function route(
     const end = compact(rows, some)
     if (!score(end)) return 0
     close(end)
+    if (keptGroups < groups) keepGroupsOfEach(some)
     for (let t = 0; t < some; t += 4) {
       const at = (<usize>t) << 2
       rank(t, end, experts + <usize>t * slotBytes, weights + <usize>t * slotBytes, kths + at, tops + at)
+    }
+    for (let at: usize = 0; keptGroups < groups && at < (<usize>some) << 2; at += 4) {
+      const least = orderOf(load<i32>(scratch + at, atLeast))
+      store<i32>(kths + at, min(least, load<i32>(kths + at)))
     }
     for (let i = 0; i < slow; i++) {
       const t = <usize>load<i32>(scratch + ((<usize>i) << 2), atSlow)
