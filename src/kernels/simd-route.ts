@@ -74,9 +74,10 @@ export function simdRoute(
   const blockRows = floats(rowsAt, most * numExperts)
   const blockExperts = words(expertsAt, most * topK)
   const blockWeights = floats(weightsAt, most * topK)
+  const kths = sampler(words(kthsAt, most))
+  const tops = sampler(words(topsAt, most))
   let seen = 0
   let cuts: Cuts | undefined
-  const keys = (at: number) => sample(words(at, seen))
   const cut = (to: Cuts): void => {
     cuts = to
     const { main, low, high, top } = to
@@ -119,8 +120,8 @@ export function simdRoute(
       weights.set(blockWeights.subarray(0, tokens * topK), first * topK)
       return true
     },
-    kths: () => keys(kthsAt),
-    tops: () => keys(topsAt),
+    kths: () => kths(seen),
+    tops: () => tops(seen),
     load: () => load.slice(),
   }
 }
@@ -136,10 +137,13 @@ function orderOf(key: number): number {
   return flip(bits[0])
 }
 
-function sample(orders: Int32Array): Float32Array {
-  const some = Math.min(64, orders.length)
-  return Float32Array.from({ length: some }, (_, i) => {
-    bits[0] = flip(orders[Math.floor((i * orders.length) / some)])
-    return value[0]
-  })
+/** Gives some of the keys whose orders come first, in an array that the next call writes over: no block allocates one. */
+function sampler(orders: Int32Array): (count: number) => Float32Array {
+  const keys = new Float32Array(64)
+  const keyBits = new Int32Array(keys.buffer)
+  return (count) => {
+    const some = Math.min(keys.length, count)
+    for (let i = 0; i < some; i++) keyBits[i] = flip(orders[Math.floor((i * count) / some)])
+    return some < keys.length ? keys.subarray(0, some) : keys
+  }
 }
