@@ -1,7 +1,7 @@
 /**
- * The indices of the first n keys to `order`, largest key first, ties to the lower index: every key is compared with every
- * other, four with one at a time, and no branch depends on them, which is faster than sorting where they are some dozens.
- * Both arrays have three places more.
+ * The indices of the first n keys to `order`, largest key first; no two may be equal. Every key is compared with every other,
+ * four with one at a time, and no branch depends on them, which is faster than sorting where they are some dozens. Both
+ * arrays have three places more.
  */
 export function orderFew(keys: number[], n: number, order: Int32Array): void {
   for (let i = n; i < n + 3; i++) keys[i] = Number.NEGATIVE_INFINITY
@@ -12,20 +12,10 @@ export function orderFew(keys: number[], n: number, order: Int32Array): void {
     const d = keys[i + 3]
     // How many stand in front of each.
     let p = 0
-    let q = Number(a >= b)
-    let r = Number(a >= c) + Number(b >= c)
-    let s = Number(a >= d) + Number(b >= d) + Number(c >= d)
-    p += 3 - q - Number(a >= c) - Number(a >= d)
-    q += 2 - Number(b >= c) - Number(b >= d)
-    r += 1 - Number(c >= d)
-    for (let j = 0; j < i; j++) {
-      const key = keys[j]
-      p += Number(key >= a)
-      q += Number(key >= b)
-      r += Number(key >= c)
-      s += Number(key >= d)
-    }
-    for (let j = i + 4; j < n; j++) {
+    let q = 0
+    let r = 0
+    let s = 0
+    for (let j = 0; j < n; j++) {
       const key = keys[j]
       p += Number(key > a)
       q += Number(key > b)

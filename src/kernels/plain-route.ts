@@ -150,7 +150,11 @@ function selectAbove(plan: Plan, row: number, start: number, t: number, place: n
   const { topK, bias, list, scores, order, ends, floors, keys, kths, tops } = plan
   const n = ends[t] - start
   if (n === 0) return false
-  for (let i = 0; i < n; i++) keys[i] = Math.fround(scores[start + i] + bias[list[start + i] - row])
+  for (let i = 0; i < n; i++) {
+    const key = Math.fround(scores[start + i] + bias[list[start + i] - row])
+    // Of equal keys the first is larger, by so little that they round to the same float32, up to a million of them.
+    keys[i] = key - i * (Math.abs(key) * 1e-14 + 1e-60)
+  }
   orderFew(keys, n, order)
   kths[place] = keys[order[topK - 1]]
   tops[place] = keys[order[0]]
