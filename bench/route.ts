@@ -4,7 +4,7 @@
  */
 import { biasBalance, gaussian, loadOf, prepareRoute, type RouterConfig, route, streams } from 'moesim'
 import type { Peers } from './peers/find.js'
-import { type Backend, tfjsRoute, use } from './peers/tfjs.js'
+import { type Backend, reading, tfjsRoute, tidied, use } from './peers/tfjs.js'
 import { type Contender, inRounds, type Table } from './rounds.js'
 import { agree, type RouteResult } from './same-results.js'
 
@@ -53,8 +53,8 @@ export async function routeTables(peers: Peers): Promise<Table[]> {
       return { ...routing, bias: next(load) }
     }
     const steps: Named[] = [
-      ['moesim', ours],
       ['moesim, in place', inPlace],
+      ['moesim', ours],
       ['moesim, plain JS', (logits) => withoutWebAssembly(() => ours(logits) as RouteResult)],
     ]
     for (const [name, runtime] of peers.onnx) {
@@ -69,12 +69,17 @@ export async function routeTables(peers: Peers): Promise<Table[]> {
       }
       steps.push([name, step, { async: true }])
     }
-    for (const backend of ['wasm', 'cpu'] as Backend[]) {
+    const tfjs: [name: string, backend: Backend, read: typeof reading][] = [
+      ['tfjs wasm', 'wasm', reading],
+      ['tfjs wasm, by tidy', 'wasm', tidied],
+      ['tfjs cpu', 'cpu', reading],
+    ]
+    for (const [name, backend, read] of tfjs) {
       const step: Step = (logits) => {
-        const { experts, weights } = tfjsRoute(logits, bias, topK, scale)
+        const { experts, weights } = tfjsRoute(logits, bias, topK, scale, read)
         return finish(experts, weights)
       }
-      steps.push([`tfjs ${backend}`, step, { prepare: () => use(backend) }])
+      steps.push([name, step, { prepare: () => use(backend) }])
     }
 
     const given = { numExperts, topK, scale, logits: batches[0], bias }

@@ -26,16 +26,20 @@ export function reading<T>(compute: () => T): T {
   return read[0]
 }
 
+/** The same as most would write it. */
+export const tidied = <T>(compute: () => T): T => tf.tidy(() => compute() as tf.TensorContainer) as T
+
 /** Experts and weights [N, K] of logits [N, E]. `gather` has no rows of its own on wasm: it reads at flat places. */
 export function tfjsRoute(
   logits: Float32Array,
   bias: Float32Array,
   topK: number,
   scale: number,
+  read: typeof reading = reading,
 ): { experts: Int32Array; weights: Float32Array } {
   const numExperts = bias.length
   const tokens = logits.length / numExperts
-  return reading(() => {
+  return read(() => {
     const scores = tf.sigmoid(tf.tensor2d(logits, [tokens, numExperts]))
     const { indices } = tf.topk(tf.add(scores, tf.tensor1d(bias)), topK)
     const starts = tf.reshape(tf.range(0, tokens * numExperts, numExperts, 'int32'), [tokens, 1])
