@@ -45,7 +45,7 @@ export function simdKernels(kernels: MatrixInstance): MatrixKernels {
     sparse(rows, stride, matrix, out, count, entries) {
       const { packed, inputs, width, finite } = matrix
       // 0 · ∞ and 0 · NaN are NaN, and must not be left out.
-      if (!finite || width < 2 * panel) return linear(rows, stride, matrix, out, count)
+      if (!finite || inputs % 4 > 0 || width < 2 * panel) return linear(rows, stride, matrix, out, count)
       const at = packed.byteOffset
       kernels.sparse(
         rows.byteOffset,

@@ -72,6 +72,23 @@ describe('the kernels, their plain twin and a prepared layer give the same bits'
     )
   })
 
+  test('of experts whose hidden units are 0 half of the time, for all kinds of tokens', () => {
+    for (const activation of ['relu', 'relu2'] as const) {
+      for (const gated of [false, true]) {
+        const one = { numExperts: 1, topK: 1, scoreFunction: 'sigmoid', normalize: true, scale: 1 } as const
+        const config = { hiddenSize: 40, expertWidth: 24, router: one, activation, gated } as const
+        const weights = anyWeights(config)
+        const hidden = normalRows(70, 40)
+        for (const [token, value] of [-0, 1e-45, 3e38, Infinity, NaN].entries()) {
+          hidden.fill(value, 40 * token, 40 * token + 20)
+        }
+        const experts = new Int32Array(70)
+        const routing = { tokens: 70, topK: 1, numExperts: 1, experts, dropped: 0 }
+        expectSame(ways(hidden, { ...routing, weights: new Float32Array(70).fill(1) }, weights, config))
+      }
+    }
+  })
+
   test('of weights that are not finite, also where the hidden unit they meet is 0', () => {
     const one = { numExperts: 1, topK: 1, scoreFunction: 'sigmoid', normalize: true, scale: 1 } as const
     const config = { hiddenSize: 32, expertWidth: 4, router: one, activation: 'relu', gated: false } as const

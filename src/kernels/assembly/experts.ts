@@ -1,4 +1,5 @@
 import { sigmoid } from './elementary'
+import { fetch } from './linear'
 
 // What stands around the matrices of experts: rows in, hidden units, rows out. Widths are multiples of 16 floats.
 
@@ -26,12 +27,18 @@ export function gather(
 /** Hidden units into `up`, as ../activations.ts has them; `curve` is the place of the activation there, but not of gelu. */
 export function activate(curve: i32, gated: i32, gate: usize, up: usize, count: i32): void {
   const end = up + ((<usize>count) << 2)
-  // The first two have a loop of their own: one that calls a function keeps its vectors in memory.
+  // One product of two float32 is exact in float64, so float32 rounds it to the same.
+  for (; curve + gated < 2 && up < end; up += 16) {
+    let x = f32x4.pmax(v128.load(gate), f32x4.splat(0))
+    if (curve) x = f32x4.mul(x, x)
+    if (gated) x = f32x4.mul(x, v128.load(up))
+    v128.store(up, x)
+    gate += 16
+  }
+  // A loop of its own: one that calls a function keeps its vectors in memory.
   for (; curve < 2 && up < end; up += 8) {
-    let x = f64x2.pmax(two(gate), f64x2.splat(0))
-    if (curve) x = f64x2.mul(x, x)
-    if (gated) x = f64x2.mul(x, two(up))
-    v128.store64_lane(up, f32x4.demote_f64x2_zero(x), 0)
+    const x = f64x2.pmax(two(gate), f64x2.splat(0))
+    v128.store64_lane(up, f32x4.demote_f64x2_zero(f64x2.mul(f64x2.mul(x, x), two(up))), 0)
     gate += 8
   }
   for (; up < end; up += 8) {
@@ -72,6 +79,10 @@ export function combine(
   const rowBytes = (<usize>width) << 2
   const slotBytes = (<usize>slots) << 2
   for (let t = 0; t < count; t++) {
+    for (let k: usize = 0; k < slotBytes; k += 4) {
+      const place = load<i32>(places + k)
+      if (place >= 0) fetch(rows + <usize>place * rowBytes, rowBytes)
+    }
     for (let lane: usize = 0; lane < rowBytes; lane += 32) {
       let a = f64x2.splat(0)
       let b = f64x2.splat(0)

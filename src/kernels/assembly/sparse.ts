@@ -1,9 +1,9 @@
 import { fetch, storeWith } from './linear'
 
 /**
- * What `linear` makes of rows [n, I], `stride` bytes apart, for rows that hold many zeros and two panels or more of weights
- * that are all finite: a zero times a weight is a zero, which changes no sum, for none is ever −0. `entries` is room for
- * n · (I + 1) pairs.
+ * What `linear` makes of rows [n, I], `stride` bytes apart, for rows that hold many zeros, I a multiple of 4 and two panels
+ * or more of weights that are all finite: a zero times a weight is a zero, which changes no sum, for none is ever −0.
+ * `entries` is room for n · (I + 1) pairs.
  */
 export function sparse(
   rows: usize,
@@ -47,12 +47,21 @@ export function sparse(
 /** What is not 0 in a row, as pairs: bytes of a panel in front of its weights, and the value. In front of them, where they end. */
 function list(row: usize, entries: usize, inputs: i32): void {
   let to = entries + 8
-  const end = (<u64>inputs) << 6
-  for (let at: u64 = 0; at < end; at += 64) {
-    const bits = load<u32>(row)
-    store<u64>(to, ((<u64>bits) << 32) | at)
-    to += (<usize>(bits << 1 !== 0)) << 3
-    row += 4
+  let at = i32x4(0, 64, 128, 192)
+  for (const end = row + ((<usize>inputs) << 2); row < end; row += 16) {
+    const values = v128.load(row)
+    const kept = <usize>i32x4.bitmask(f32x4.ne(values, f32x4.splat(0)))
+    const low = i32x4.shuffle(at, values, 0, 4, 1, 5)
+    const high = i32x4.shuffle(at, values, 2, 6, 3, 7)
+    v128.store64_lane(to, low, 0)
+    to += (kept & 1) << 3
+    v128.store64_lane(to, low, 1)
+    to += (kept & 2) << 2
+    v128.store64_lane(to, high, 0)
+    to += (kept & 4) << 1
+    v128.store64_lane(to, high, 1)
+    to += kept & 8
+    at = i32x4.add(at, i32x4.splat(256))
   }
   store<u32>(entries, <u32>to)
 }
