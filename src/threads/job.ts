@@ -1,6 +1,6 @@
-import { type RouterConfig, route } from '../index.js'
+import { type PreparedRoute, prepareRoute, type RouterConfig } from '../index.js'
 
-/** What a thread is asked to do: route tokens of `rows` piece by piece until none is left. */
+/** What a thread is asked to do: route tokens of `rows` block by block until none is left. */
 export interface Job {
   /** [T, E], shared by all threads or this thread's own. */
   readonly rows: Float32Array
@@ -10,8 +10,8 @@ export interface Job {
   readonly bias: Float32Array | undefined
   /** [1] blocks taken so far, by whoever shares the rows. */
   readonly taken: Int32Array
-  /** Of the blocks that are left, the share that is taken at once. */
-  readonly portion: number
+  /** How many share them. */
+  readonly threads: number
 }
 
 /** Tokens from `from` on, routed. */
@@ -33,44 +33,59 @@ export interface Order extends Omit<Job, 'rows'> {
 }
 
 export interface Answer {
-  /** None if a piece was refused, which is for the asker to explain: it knows the whole batch. */
+  /** None if a block was refused, which is for the asker to explain: it knows the whole batch. */
   readonly parts?: readonly Part[]
   /** Memory that is not shared goes back, to be filled anew. */
   readonly memory?: ArrayBuffer
 }
 
+/** Floats that the second-level cache holds, as the kernel has it: logits, and the experts and weights they become. */
+const cachedFloats = 131_072
+
+/** Tokens in a block: all cuts are multiples of it, whoever takes them. */
+export const tokensOfBlock = ({ numExperts, topK }: RouterConfig): number =>
+  Math.max(1, Math.floor(cachedFloats / (numExperts + 2 * topK)))
+
+/** Blocks taken at once, unless few are left: a router that goes on with other rows spends 20 µs before the first. */
+const blocksAtOnce = 2
+
+/** Does a job, putting what it has routed where `room` says. Throws what `route` throws, and leaves nothing to the others then. */
+export type Work = (job: Job, room: (from: number, tokens: number) => Part) => Part[]
+
 /**
- * Logits in a block, about as many as the second-level cache holds. Pieces are whole blocks, so that all cuts are
- * multiples of the same number of tokens, whoever takes them.
+ * Keeps its router from job to job while the settings stay: where it has learnt to cut fits the next batch, too, and where it
+ * does not, that costs time alone.
  */
-export const blockLogits = 131_072
-
-const tokensOfBlock = (numExperts: number): number => Math.max(1, Math.floor(blockLogits / numExperts))
-
-export const blocksOf = (tokens: number, numExperts: number): number =>
-  Math.ceil(tokens / tokensOfBlock(numExperts))
-
-export const tokensOfBlocks = (blocks: number, numExperts: number): number =>
-  blocks * tokensOfBlock(numExperts)
-
-/** A new router spends some tokens on finding its cuts: smaller pieces would do that too often. */
-const leastBlocks = 2
-
-/** Takes pieces and routes them. Throws what `route` throws, and leaves nothing to the others then. */
-export function work({ rows, from, router, bias, taken, portion }: Job): Part[] {
-  const { numExperts } = router
-  const tokens = rows.length / numExperts
-  const blocks = blocksOf(tokens, numExperts)
-  const parts: Part[] = []
-  for (;;) {
-    const first = Atomics.load(taken, 0)
-    if (first >= blocks) return parts
-    const next = first + Math.max(leastBlocks, Math.ceil((blocks - first) * portion))
-    if (Atomics.compareExchange(taken, 0, first, next) !== first) continue
-    const [start, end] = [tokensOfBlocks(first, numExperts), tokensOfBlocks(next, numExperts)]
+export function newWork(): Work {
+  let settings = ''
+  let kept: PreparedRoute
+  const keep = (router: RouterConfig): PreparedRoute => {
+    const next = JSON.stringify(router)
+    if (next !== settings) kept = prepareRoute(router, blocksAtOnce * tokensOfBlock(router))
+    settings = next
+    return kept
+  }
+  return ({ rows, from, router, bias, taken, threads }, room) => {
+    const { numExperts } = router
+    const most = tokensOfBlock(router)
+    const tokens = rows.length / numExperts
+    const blocks = Math.ceil(tokens / most)
+    const parts: Part[] = []
     try {
-      const piece = route(rows.subarray(start * numExperts, end * numExperts), router, bias)
-      parts.push({ from: from + start, experts: piece.experts, weights: piece.weights })
+      const { logits, route } = keep(router)
+      for (;;) {
+        const block = Atomics.load(taken, 0)
+        if (block >= blocks) return parts
+        const next = block + Math.max(1, Math.min(blocksAtOnce, Math.floor((blocks - block) / threads)))
+        if (Atomics.compareExchange(taken, 0, block, next) !== block) continue
+        const [first, end] = [block * most, Math.min(next * most, tokens)]
+        logits.set(rows.subarray(first * numExperts, end * numExperts))
+        const routed = route(bias, end - first)
+        const part = room(from + first, end - first)
+        part.experts.set(routed.experts)
+        part.weights.set(routed.weights)
+        parts.push(part)
+      }
     } catch (error) {
       Atomics.store(taken, 0, blocks)
       throw error
@@ -79,12 +94,18 @@ export function work({ rows, from, router, bias, taken, portion }: Job): Part[] 
 }
 
 /** The same as an answer to send, with what goes along and is not copied. */
-export function answer(job: Job): { answer: Answer; transfer: ArrayBuffer[] } {
+export function answer(work: Work, job: Job): { answer: Answer; transfer: ArrayBuffer[] } {
   const memory = job.rows.buffer
   const own = memory instanceof ArrayBuffer ? { memory } : {}
   const transfer = Object.values(own)
+  const { topK } = job.router
+  const room = (from: number, tokens: number): Part => ({
+    from,
+    experts: new Int32Array(tokens * topK),
+    weights: new Float32Array(tokens * topK),
+  })
   try {
-    const parts = work(job)
+    const parts = work(job, room)
     const results = parts.flatMap(({ experts, weights }) => [experts.buffer, weights.buffer] as ArrayBuffer[])
     return { answer: { ...own, parts }, transfer: [...transfer, ...results] }
   } catch {

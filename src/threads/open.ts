@@ -1,5 +1,6 @@
 import { demand, demandWhole, type RouterConfig, type Routing } from '../index.js'
 import { type Helper, startHelper } from './helper.js'
+import { newWork } from './job.js'
 import { availableThreads } from './node-threads.js'
 import { routeBy } from './route-by.js'
 
@@ -44,6 +45,7 @@ const endAll = (helpers: readonly Helper[]): Promise<unknown> =>
   Promise.all(helpers.map((helper) => helper.close()))
 
 function threadsOf(helpers: readonly Helper[]): Threads {
+  const work = newWork()
   let last: Promise<unknown> = Promise.resolve()
   let closed: Promise<void> | undefined
   return {
@@ -57,7 +59,7 @@ function threadsOf(helpers: readonly Helper[]): Threads {
         'closed ones',
         'Call openThreads again.',
       )
-      const turn = last.then(() => routeBy(helpers, logits, router, bias))
+      const turn = last.then(() => routeBy(work, helpers, logits, router, bias))
       last = turn.catch(() => {})
       return turn
     },

@@ -1,6 +1,6 @@
 // What a worker runs, in Node and in a page: it answers jobs, one after another.
 import { route } from '../index.js'
-import { answer, type Order } from './job.js'
+import { answer, newWork, type Order } from './job.js'
 import { nodeThreads } from './node-threads.js'
 
 interface Port {
@@ -10,11 +10,15 @@ interface Port {
 const node = nodeThreads()?.parentPort
 const port: Port = node ?? (globalThis as unknown as Port)
 
+const work = newWork()
 let memory: ArrayBufferLike = new ArrayBuffer(0)
 
 function reply({ memory: sent = memory, byteOffset, length, ...job }: Order): void {
   memory = sent
-  const { answer: message, transfer } = answer({ ...job, rows: new Float32Array(memory, byteOffset, length) })
+  const { answer: message, transfer } = answer(work, {
+    ...job,
+    rows: new Float32Array(memory, byteOffset, length),
+  })
   port.postMessage(message, transfer)
 }
 

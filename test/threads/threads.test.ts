@@ -69,6 +69,18 @@ describe.each([1, 2, 3])('%d threads', (workers) => {
     expect(threads.workers).toBe(workers)
   })
 
+  test('route as one does after batches of quite other logits, biases and settings', async () => {
+    const logits = logitsOf(12_400, router.numExperts)
+    const small = logits.map((logit) => 0.01 * logit - 3)
+    const tilted = Float32Array.from({ length: router.numExperts }, (_, e) => (e < 40 ? 5 : -5))
+    for (const batch of [logits, small]) {
+      for (const bias of [undefined, tilted, tilted.map((value) => -value)]) {
+        for (const settings of [router, { ...router, topK: 8, scoreFunction: 'softmax' as const }])
+          expectSame(await threads.route(batch, settings, bias), route(batch, settings, bias))
+      }
+    }
+  })
+
   test.each([
     ['at the end', [12_399]],
     ['at the start', [0]],
