@@ -9,10 +9,10 @@ import { filledSlots, type Routing } from '../router/routing.js'
  * tells none, the routers of a simulation that select on scores do.
  */
 export function unroutedTokens(routing: Routing): number {
-  const { numExperts, scores } = routing
+  const { numExperts } = routing
   const mayGo = (token: number): boolean =>
-    scores === undefined ||
-    scores
+    routing.scores === undefined || // read only where a token has none, for reading may make them
+    routing.scores
       .subarray(token * numExperts, (token + 1) * numExperts)
       .some((score) => score > Number.NEGATIVE_INFINITY)
   return filledSlots(routing).reduce(

@@ -27,6 +27,13 @@ export interface KernelModule<K> {
 /** Where the first area starts: in front of it lie the constants of every module, each in a place of its own. */
 const firstArea = 8192
 
+/**
+ * A memory that holds so many bytes beside what most kernels need without growing: once any buffer has been detached, as one
+ * that grows is, V8 looks before each access to any typed array whether it still has its own.
+ */
+export const memoryOf = (bytes: number): WebAssembly.Memory =>
+  new WebAssembly.Memory({ initial: 64 + Math.ceil(bytes / 65536) })
+
 /** An area starts on a multiple of this, so that no vector straddles a cache line that it need not. */
 const alignment = 64
 
@@ -42,7 +49,7 @@ export function kernelModule<K extends object>(hex: string): KernelModule<K> {
           Number.parseInt(hex.slice(2 * i, 2 * i + 2), 16),
         ),
       )
-      const memory = joined ?? new WebAssembly.Memory({ initial: 1 })
+      const memory = joined ?? memoryOf(0)
       const { exports } = new WebAssembly.Instance(compiled, { env: { memory } })
       return { ...(exports as unknown as K), memory, ...areasOf(memory) }
     } catch {

@@ -1,4 +1,6 @@
+import { sum } from '../stats.js'
 import { inBlocks, type RouteSettings } from './block-router.js'
+import { memoryOf } from './instance.js'
 import { type Routed, routeRows } from './route.js'
 import { routingModule } from './routing-module.js'
 import { fits, simdRoute } from './simd-route.js'
@@ -14,13 +16,13 @@ export interface ResidentRoute {
 /** Room for rows of T tokens in the memory of a kernel, or of its twin, and for what becomes of them: nothing is copied. */
 export function residentRoute(settings: RouteSettings, tokens: number): ResidentRoute {
   const { numExperts, topK } = settings
-  const kernels = fits(settings) ? routingModule.create() : undefined
+  const slotBytes = 4 * (tokens + 4) * topK
+  const bytes = [4 * (tokens + 4) * numExperts + 64, slotBytes, slotBytes]
+  const kernels = fits(settings) ? routingModule.create(memoryOf(sum(bytes))) : undefined
   if (kernels === undefined) {
     const rows = new Float32Array(tokens * numExperts)
     return { rows, route: (some, bias) => routeRows(rows.subarray(0, some * numExperts), settings, bias) }
   }
-  const slotBytes = 4 * (tokens + 4) * topK
-  const bytes = [4 * (tokens + 4) * numExperts + 64, slotBytes, slotBytes]
   const router = simdRoute(kernels, settings, new Float32Array(numExperts), bytes)
   const [rowsAt, expertsAt, weightsAt] = router.areas
   const { floats, words } = kernels

@@ -42,9 +42,10 @@ export function filledSlots(routing: Routing): Int32Array {
   const { tokens, topK, experts } = routing
   const own = ownSlotsOf(routing)
   const filled = new Int32Array(tokens)
-  experts.forEach((expert, slot) => {
-    if (expert >= 0 && slot % topK < own) filled[Math.floor(slot / topK)]++
-  })
+  for (let token = 0; token < tokens; token++) {
+    const first = token * topK
+    for (let slot = first; slot < first + own; slot++) if (experts[slot] >= 0) filled[token]++
+  }
   return filled
 }
 
