@@ -16,10 +16,10 @@ export type Instance<K> = K & {
 export interface KernelModule<K> {
   /**
    * A new instance, or undefined where WebAssembly is missing or forbidden (a Content-Security-Policy without
-   * 'wasm-unsafe-eval'): every kernel has a plain twin with the same bits. In a memory of its own, unless it joins another
-   * module's instance in its memory.
+   * 'wasm-unsafe-eval'): every kernel has a plain twin with the same bits. In a memory of its own, with room
+   * for so many bytes beside what is usual, or in that of another module's instance.
    */
-  create(memory?: WebAssembly.Memory): Instance<K> | undefined
+  create(memory?: WebAssembly.Memory | number): Instance<K> | undefined
   /** The instance for calls that leave nothing behind; undefined as above. */
   shared(): Instance<K> | undefined
 }
@@ -28,11 +28,10 @@ export interface KernelModule<K> {
 const firstArea = 8192
 
 /**
- * A memory that holds so many bytes beside what most kernels need without growing: once any buffer has been detached, as one
- * that grows is, V8 looks before each access to any typed array whether it still has its own.
+ * Pages of 64 kB that hold what most kernels need. A memory that grows detaches its buffer, and once any has been detached,
+ * V8 looks before each access to any typed array whether it still has its own.
  */
-export const memoryOf = (bytes: number): WebAssembly.Memory =>
-  new WebAssembly.Memory({ initial: 64 + Math.ceil(bytes / 65536) })
+const usualPages = 64
 
 /** An area starts on a multiple of this, so that no vector straddles a cache line that it need not. */
 const alignment = 64
@@ -41,7 +40,7 @@ const alignment = 64
 export function kernelModule<K extends object>(hex: string): KernelModule<K> {
   let compiled: WebAssembly.Module | undefined
   let shared: Instance<K> | undefined
-  const create = (joined?: WebAssembly.Memory): Instance<K> | undefined => {
+  const create = (given: WebAssembly.Memory | number = 0): Instance<K> | undefined => {
     if (typeof WebAssembly === 'undefined') return undefined
     try {
       compiled ??= new WebAssembly.Module(
@@ -49,7 +48,7 @@ export function kernelModule<K extends object>(hex: string): KernelModule<K> {
           Number.parseInt(hex.slice(2 * i, 2 * i + 2), 16),
         ),
       )
-      const memory = joined ?? memoryOf(0)
+      const memory = typeof given === 'object' ? given : newMemory(given)
       const { exports } = new WebAssembly.Instance(compiled, { env: { memory } })
       return { ...(exports as unknown as K), memory, ...areasOf(memory) }
     } catch {
@@ -65,6 +64,9 @@ export function kernelModule<K extends object>(hex: string): KernelModule<K> {
     },
   }
 }
+
+const newMemory = (bytes: number): WebAssembly.Memory =>
+  new WebAssembly.Memory({ initial: usualPages + Math.ceil(bytes / 65536) })
 
 function areasOf(memory: WebAssembly.Memory): Omit<Instance<object>, 'memory'> {
   return {

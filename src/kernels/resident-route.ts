@@ -1,6 +1,5 @@
 import { sum } from '../stats.js'
 import { inBlocks, type RouteSettings } from './block-router.js'
-import { memoryOf } from './instance.js'
 import { type Routed, routeRows } from './route.js'
 import { routingModule } from './routing-module.js'
 import { fits, simdRoute } from './simd-route.js'
@@ -18,7 +17,7 @@ export function residentRoute(settings: RouteSettings, tokens: number): Resident
   const { numExperts, topK } = settings
   const slotBytes = 4 * (tokens + 4) * topK
   const bytes = [4 * (tokens + 4) * numExperts + 64, slotBytes, slotBytes]
-  const kernels = fits(settings) ? routingModule.create(memoryOf(sum(bytes))) : undefined
+  const kernels = fits(settings) ? routingModule.create(sum(bytes)) : undefined
   if (kernels === undefined) {
     const rows = new Float32Array(tokens * numExperts)
     return { rows, route: (some, bias) => routeRows(rows.subarray(0, some * numExperts), settings, bias) }
