@@ -2,7 +2,7 @@
 Are the random words random? Batteries of tests, of TestU01 and dieharder, on words cut from the streams in all the ways in
 which a simulation cuts them. Exits with 1 if a test fails.
 
-npm run bench:random                          everything, in half an hour
+npm run bench:random                          everything, in an hour
 npm run bench:random -- batches SmallCrush    one way of cutting, one battery
 npm run bench:random -- --seed run-7
 */
