@@ -109,8 +109,9 @@ export function simdRoute(
     cut,
     routeInPlace,
     restart(next) {
-      bias.set(next)
       load.fill(0)
+      if (next.every((value, e) => value === bias[e])) return
+      bias.set(next)
       if (cuts !== undefined) cut(cuts)
     },
     route(rows, first, tokens, experts, weights) {
