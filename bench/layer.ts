@@ -6,7 +6,7 @@ import * as tf from '@tensorflow/tfjs'
 import { forwardLayer, type LayerConfig, prepareLayer, type RouterConfig, routeLayer, streams } from 'moesim'
 import { MoELayer } from 'moesim/tf'
 import type { Peers } from './peers/find.js'
-import { reading, use, usualLayer } from './peers/tfjs.js'
+import { reading, tidied, use, usualLayer } from './peers/tfjs.js'
 import { type Contender, inRounds, type Table } from './rounds.js'
 import { agreeOnOutputs } from './same-results.js'
 
@@ -36,9 +36,9 @@ export async function layerTables({ python }: Peers): Promise<Table[]> {
   const weights = layer.weights()
   const prepared = prepareLayer(weights, config)
   const usual = usualLayer(weights, config)
-  const onWasm = (compute: (x: tf.Tensor2D) => tf.Tensor): Forward => {
+  const onWasm = (compute: (x: tf.Tensor2D) => tf.Tensor, read = reading): Forward => {
     return (hidden) =>
-      reading(
+      read(
         () =>
           compute(tf.tensor2d(hidden, [hidden.length / hiddenSize, hiddenSize])).dataSync() as Float32Array,
       )
@@ -51,6 +51,7 @@ export async function layerTables({ python }: Peers): Promise<Table[]> {
     ],
     ['moesim, MoELayer', onWasm((x) => layer.apply(x, { training: false }).output)],
     ['tfjs wasm', onWasm(usual)],
+    ['tfjs wasm, by tidy', onWasm(usual, tidied)],
   ]
   const files =
     python && Object.fromEntries(Object.entries(weights).map(([name, values]) => [name, python.file(values)]))

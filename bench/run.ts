@@ -16,6 +16,7 @@ import { changes, headline, printed, type Run } from './report.js'
 import { madeInAll, type Table } from './rounds.js'
 import { routeTables } from './route.js'
 import { simulateTables } from './simulate.js'
+import { threadsTables } from './threads.js'
 
 const paths: Record<string, (peers: Peers) => Promise<Table[]>> = {
   route: routeTables,
@@ -24,6 +25,7 @@ const paths: Record<string, (peers: Peers) => Promise<Table[]>> = {
   count: countTables,
   place: placeTables,
   import: importTables,
+  threads: threadsTables,
 }
 
 const { values, positionals } = parseArgs({
