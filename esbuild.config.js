@@ -7,6 +7,7 @@ const common = {
   format: 'esm',
   target: 'es2022',
   sourcemap: true,
+  sourcesContent: false, // they lie in src, which is packed too
   outbase: 'src',
   outdir: 'dist',
   logLevel: 'warning',
