@@ -30,7 +30,7 @@ export function printed({ title, rows }: Table): string {
 
 /** For the README: how many times as long each peer takes. */
 export function headline({ date, machine, tables }: Run): string {
-  const compared = tables.filter(({ rows }) => rows[0].name.startsWith('moesim') && rows.some(isPeer))
+  const compared = tables.filter(({ rows }) => rows[0].name === 'moesim' && rows.some(isPeer))
   const names = [...new Set(compared.flatMap(({ rows }) => rows.filter(isPeer).map(({ name }) => name)))]
   const line = (cells: readonly string[]): string => `| ${cells.join(' | ')} |`
   const body = compared.map(({ title, rows }) => {

@@ -53,8 +53,8 @@ export async function routeTables(peers: Peers): Promise<Table[]> {
       return { ...routing, bias: next(load) }
     }
     const steps: Named[] = [
-      ['moesim, in place', inPlace],
       ['moesim', ours],
+      ['moesim, in place', inPlace],
       ['moesim, plain JS', (logits) => withoutWebAssembly(() => ours(logits) as RouteResult)],
     ]
     for (const [name, runtime] of peers.onnx) {

@@ -38,10 +38,14 @@ const alignment = 64
 
 /** The module whose bytes `hex` spells. */
 export function kernelModule<K extends object>(hex: string): KernelModule<K> {
+  /** Undefined where it is forbidden, which is asked once: to spell out the bytes takes a millisecond. */
   let compiled: WebAssembly.Module | undefined
+  let asked = false
   let shared: Instance<K> | undefined
   const create = (given: WebAssembly.Memory | number = 0): Instance<K> | undefined => {
     if (typeof WebAssembly === 'undefined') return undefined
+    if (asked && compiled === undefined) return undefined
+    asked = true
     try {
       compiled ??= new WebAssembly.Module(
         Uint8Array.from({ length: hex.length / 2 }, (_, i) =>

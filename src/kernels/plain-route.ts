@@ -13,7 +13,7 @@ const most = 1024
 /** Tokens whose candidates are scored together. */
 const batch = 32
 
-/** The plain twin of ./assembly/route.ts: the same cuts and stages, and the same results to the last bit. */
+/** The plain twin of ./assembly/route.ts: the same results to the last bit, by the same stages, but that groups take the whole way. */
 export function plainRoute(settings: RouteSettings, bias: Float32Array): BlockRouter {
   const plan = planOf(settings, bias)
   let seen = 0

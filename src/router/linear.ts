@@ -39,7 +39,8 @@ export function routerLogits(
 
 /**
  * A top-k router with weights of its own, for batches of hidden states. `weights` is one [E, D] a layer, or one for all;
- * `routeBy` routes the logits they give, as `route` does unless given.
+ * `routeBy` routes the logits they give, as `route` does unless given. Weights may change between the steps of a simulation;
+ * the batches and routings of a report are then to be read before they do.
  */
 export function linearRouter(
   router: RouterConfig,

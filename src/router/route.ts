@@ -24,7 +24,7 @@ export function route(logits: Float32Array, router: RouterConfig, bias?: Float32
 
 /**
  * The same, with the scores that the selection was made from. Most readers of a routing never ask for them, and they take
- * longer than the routing, so they are made of the logits when first read.
+ * longer than the routing, so they are made when first read, of the logits as they are then.
  */
 export function routeScored(logits: Float32Array, router: RouterConfig, bias?: Float32Array): ScoredRouting {
   let scores: Float32Array | undefined

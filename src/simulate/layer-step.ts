@@ -77,8 +77,9 @@ function stepDrawn(route: DrawnRouter, byProtocol: StepLayer): StepLayer {
     const load = route(random('workload', layer, step), tokens, bias)
     if (load === undefined) return byProtocol(context, bias) // which says what is wrong
     let whole: LayerStep | undefined
+    const own = bias.slice() // a rule may write over its own
     const again = (): LayerStep => {
-      whole ??= byProtocol(context, bias)
+      whole ??= byProtocol(context, own)
       return whole
     }
     return {

@@ -41,7 +41,10 @@ export function step<State>(
   })
   const pending = {
     load: state.pending.load.slice(),
-    routings: balance.loadOnly ? [] : [...state.pending.routings, rows.map((row) => row.routing)],
+    // Spread, which makes their scores, while the logits are still those of this step.
+    routings: balance.loadOnly
+      ? []
+      : [...state.pending.routings, rows.map(({ routing }) => ({ ...routing }))],
   }
   addTo(pending.load, load)
   const due = (state.step + 1) % world.updateEvery === 0

@@ -46,7 +46,7 @@ const cachedFloats = 131_072
 export const tokensOfBlock = ({ numExperts, topK }: RouterConfig): number =>
   Math.max(1, Math.floor(cachedFloats / (numExperts + 2 * topK)))
 
-/** Blocks taken at once, unless few are left: a router that goes on with other rows spends 20 µs before the first. */
+/** Blocks taken at once, unless few are left: fewer parts to gather. */
 const blocksAtOnce = 2
 
 /** Does a job, putting what it has routed where `room` says. Throws what `route` throws, and leaves nothing to the others then. */

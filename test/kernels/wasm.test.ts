@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs'
-import { expect, test } from 'vitest'
+import { expect, test, vi } from 'vitest'
 import { constantsAt, wasmSource } from '../../assembly.config.js'
 
 const modules = ['routing', 'matrix'] as const
@@ -22,4 +22,25 @@ test('the constants of two modules in one memory, and its areas, do not overlap'
   }
   expect(endOf('routing')).toBeLessThanOrEqual(constantsAt.matrix)
   expect(endOf('matrix')).toBeLessThanOrEqual(8192) // where ../../src/kernels/instance.ts lets areas start
+})
+
+test('where compiling is forbidden, it is tried once, and the twins do the work', async () => {
+  let tries = 0
+  class Module {
+    constructor() {
+      tries++
+      throw new Error('forbidden')
+    }
+  }
+  const fresh = (await import(`${import.meta.resolve('moesim')}?forbidden`)) as typeof import('moesim')
+  const router = { numExperts: 2, topK: 1, scoreFunction: 'sigmoid', normalize: true, scale: 1 } as const
+  vi.stubGlobal('WebAssembly', { Module })
+  try {
+    for (let i = 0; i < 3; i++) {
+      expect([...fresh.route(Float32Array.of(0, 1, 1, 0), router).experts]).toEqual([1, 0])
+    }
+  } finally {
+    vi.unstubAllGlobals()
+  }
+  expect(tries).toBe(1)
 })

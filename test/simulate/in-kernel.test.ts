@@ -1,10 +1,12 @@
 import { createHash } from 'node:crypto'
 import fc from 'fast-check'
 import {
+  type Balance,
   biasBalance,
   gaussian,
   hiddenGaussian,
   linearRouter,
+  loadOf,
   noBalance,
   type RouterConfig,
   reportToJson,
@@ -128,6 +130,42 @@ test('a router weight may change between steps', () => {
     })
   }
   expect(loads((workload) => workload)).toEqual(loads(untold))
+})
+
+test.each([
+  ['must be finite', Float32Array.of(0, Number.NaN)],
+  ['must be finite', Float32Array.of(Number.NEGATIVE_INFINITY, 0)],
+  ['must be a Float32Array', [0, 0] as unknown as Float32Array],
+])('a bias that %s is refused as by the protocol', (rule, bias) => {
+  const wrong: Balance<Float32Array> = { ...noBalance, bias: () => bias }
+  const router = { ...base, numExperts: 2, topK: 1 }
+  const workload = gaussian({ numExperts: 2 })
+  const setup = { tokensPerStep: 30, balance: wrong, router }
+  expect(() => run({ ...setup, workload })).toThrow(rule)
+  expect(() => run({ ...setup, workload: untold(workload) })).toThrow(rule)
+})
+
+test('routings made again are those of the step, though the rule has written over its bias since', () => {
+  const overwriting: Balance<Float32Array> = {
+    ...noBalance,
+    update: (bias, load) => {
+      bias.forEach((_, e) => {
+        bias[e] -= load[e] / 1000
+      })
+      return bias
+    },
+  }
+  const setup = {
+    tokensPerStep: 300,
+    router: base,
+    balance: overwriting,
+    workload: gaussian({ numExperts: 24 }),
+  }
+  const [first] = simulate({ ...setup, steps: 2 })
+  for (const { load, routings } of simulate({ ...setup, steps: 3 })) {
+    expect(loadOf(routings[0])).toEqual(load)
+  }
+  expect(loadOf(first.routings[0])).toEqual(first.load)
 })
 
 test('weights and experts that do not fit are refused as by the protocol', () => {

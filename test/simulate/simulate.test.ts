@@ -6,6 +6,7 @@ import {
   domains,
   gaussian,
   hiddenDomains,
+  histogramQuantileBalance,
   linearRouter,
   loadOf,
   maxViolation,
@@ -413,4 +414,31 @@ describe('domains', () => {
       ...simulate({ ...setup, workload: domains({ numExperts: 16, ...change }), steps: 1 }),
     ]).toThrow(message)
   })
+})
+
+test('a rule sees the scores of each micro-batch as they were, though the workload writes over its logits since', () => {
+  const draw = gaussian({ numExperts: 8, skew: 0.5 })
+  const logits = new Float32Array(100 * 8)
+  const reusing: Workload = (context) => {
+    logits.set(draw(context).logits!)
+    return { tokens: 100, logits }
+  }
+  const biases = (workload: Workload): Float32Array[] => {
+    const router: RouterConfig = {
+      numExperts: 8,
+      topK: 2,
+      scoreFunction: 'sigmoid',
+      normalize: true,
+      scale: 1,
+    }
+    const setup = {
+      router,
+      workload,
+      balance: histogramQuantileBalance({}),
+      tokensPerStep: 100,
+      updateEvery: 2,
+    }
+    return Array.from(simulate({ ...setup, steps: 5 }), ({ bias }) => bias)
+  }
+  expect(biases(reusing)).toEqual(biases(draw))
 })
