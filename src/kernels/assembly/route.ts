@@ -227,11 +227,20 @@ function put(at: usize, row: usize, bias: usize, first: i32, bits: i64): usize {
   return at + 4
 }
 
-/** Scores, keys and ranks of the list up to `end`; 0 if a logit is NaN or +∞. */
-function score(end: usize): i32 {
+/**
+ * Scores, keys and ranks of the list up to `end`; 0 if a logit is NaN or +∞. Rows from `next` to `last`, of the block to come,
+ * are touched on the way, so that they come into the cache while there is much to compute: 5 % of the time.
+ */
+function score(end: usize, next: usize, last: usize): i32 {
   let ordered = i32x4.splat(-1)
   const scoring = kind
   for (let at = scratch; at < end; at += 16) {
+    if (next + 192 <= last) {
+      load<u32>(next)
+      load<u32>(next, 64)
+      load<u32>(next, 128)
+      next += 192
+    }
     const x = v128.load(at, atLogits)
     ordered = v128.and(ordered, f32x4.lt(x, f32x4.splat(Infinity)))
     const y = scoring === 0 ? sigmoids(x) : scoring === 1 ? sqrtSoftpluses(x) : x
@@ -453,7 +462,7 @@ function whole(row: usize, experts: usize, weights: usize, kth: usize, top: usiz
   memory.copy(scratch + atLogits, row, (<usize>width) << 2)
   memory.copy(scratch + atBiases, biases, (<usize>width) << 2)
   v128.store(end, i32x4.splat(0), atLogits)
-  if (!score(end)) return 0
+  if (!score(end, 0, 0)) return 0
   for (let at = scratch, e = 0; at < end; at += 4, e++) {
     store<i32>(at, e, atExperts)
     if (load<f32>(at, atLogits) === -Infinity) store<f32>(at, -Infinity, atKeys)
@@ -590,7 +599,9 @@ export function route(
     }
     slow = 0
     const end = compact(rows, some)
-    if (!score(end)) return 0
+    const next = rows + <usize>some * rowBytes
+    const rest = min(block, tokens - from - some)
+    if (!score(end, next, next + <usize>rest * rowBytes)) return 0
     close(end)
     if (keptGroups < groups) keepGroupsOfEach(some)
     for (let t = 0; t < some; t += 4) {
