@@ -9,8 +9,12 @@ const root = new URL('.', import.meta.url)
 /** One for what most programs need, one for what layers need beside it: where the constants of each begin in a memory. */
 export const constantsAt = { routing: 1024, matrix: 4096 } as const
 
+type Name = keyof typeof constantsAt
+
+export const names = Object.keys(constantsAt) as Name[]
+
 /** The text of src/kernels/NAME-wasm.ts. The module starts on an empty memory: no runtime, no garbage collector. */
-export async function wasmSource(name: keyof typeof constantsAt): Promise<string> {
+export async function wasmSource(name: Name): Promise<string> {
   const built = new Map<string, Uint8Array | string>()
   const flags =
     '-O3 --converge --runtime stub --enable simd --noAssert --importMemory --outFile kernels.wasm --memoryBase'
@@ -34,6 +38,6 @@ export async function wasmSource(name: keyof typeof constantsAt): Promise<string
 }
 
 if (import.meta.url === pathToFileURL(process.argv[1]!).href) {
-  for (const name of Object.keys(constantsAt) as (keyof typeof constantsAt)[])
+  for (const name of names)
     writeFileSync(new URL(`src/kernels/${name}-wasm.ts`, root), await wasmSource(name))
 }

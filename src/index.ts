@@ -43,7 +43,9 @@ export {
 
 // kernels: fast twins, same bits
 
+export type { DrawnRouter } from './kernels/drawn-route.js'
 export { linear } from './kernels/linear.js'
+export type { Normals } from './kernels/normal-rows.js'
 
 // model: what a model is
 

@@ -31,8 +31,7 @@ export function projectedSource(
       const packed = floats(packedAt, packedFloats)
       const stage = floats(stageAt, panel * inputs)
       const biasAt = packedAt + 4 * width * inputs
-      const out = floats(outAt, block * width)
-      const narrow = width === outputs ? undefined : out
+      const wide = width === outputs ? undefined : floats(outAt, block * width)
       return {
         seek(draws) {
           maker.seek(draws)
@@ -43,9 +42,9 @@ export function projectedSource(
             const some = Math.min(block, tokens - done)
             const to = at + 4 * done * outputs
             maker.rows(first + done, some, rowsAt)
-            const into = narrow ? outAt : to
+            const into = wide ? outAt : to
             matrices.linear(rowsAt, 4 * inputs, 0, packedAt, biasAt, into, some, inputs, width / panel)
-            if (narrow) copyRows(narrow, width, floats(to, some * outputs), outputs)
+            if (wide) copyRows(wide, width, floats(to, some * outputs), outputs)
           }
         },
       }
