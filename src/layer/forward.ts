@@ -1,4 +1,5 @@
 import { demand } from '../errors.js'
+import type { RouterConfig } from '../router/config.js'
 import { routerLogits } from '../router/linear.js'
 import { routeScored } from '../router/route.js'
 import type { Routing, ScoredRouting } from '../router/routing.js'
@@ -11,9 +12,17 @@ import { checkWeights, type LayerWeights } from './weights.js'
 /** Routes tokens [T, D] by the layer's own router and correction bias, and tells the scores. Throws an InputError on what does not fit. */
 export function routeLayer(hidden: Float32Array, weights: LayerWeights, config: LayerConfig): ScoredRouting {
   checkWeights(weights, config)
-  const { router } = config
-  const logits = routerLogits(hidden, weights.router!, router.numExperts, weights.routerBias)
-  return routeScored(logits, router, weights.correctionBias)
+  return routeBy(hidden, weights, config.router)
+}
+
+/** Of the weights, those that route. */
+type RouterWeights = {
+  readonly [name in 'router' | 'routerBias' | 'correctionBias']?: Float32Array | undefined
+}
+
+function routeBy(hidden: Float32Array, weights: RouterWeights, config: RouterConfig): ScoredRouting {
+  const { router, routerBias, correctionBias } = weights
+  return routeScored(routerLogits(hidden, router!, config.numExperts, routerBias), config, correctionBias)
 }
 
 /**
@@ -39,8 +48,8 @@ export function forwardLayer(
   return forward(hidden, routing, layer, parts, packAsNeeded(weights, parts))
 }
 
-/** `forwardLayer` of one layer. */
-export type LayerForward = (hidden: Float32Array, routing: Routing) => Float32Array
+/** `forwardLayer` of one layer, which routes as `routeLayer` does where no routing is given. */
+export type LayerForward = (hidden: Float32Array, routing?: Routing) => Float32Array
 
 /**
  * `forwardLayer` for a layer that runs more than once: the weights are laid out for the kernels here, and not in every call.
@@ -51,7 +60,10 @@ export function prepareLayer(weights: LayerWeights, config: LayerConfig): LayerF
   checkWeights(weights, config)
   const parts = partsOf(layer)
   const packing = packOnce(weights, parts) ?? packAsNeeded(weights, parts)
-  return (hidden, routing) => forward(hidden, routing, layer, parts, packing)
+  const { router, routerBias, correctionBias } = weights
+  const kept = structuredClone({ router, routerBias, correctionBias })
+  return (hidden, routing = routeBy(hidden, kept, layer.router)) =>
+    forward(hidden, routing, layer, parts, packing)
 }
 
 function forward(
