@@ -41,9 +41,12 @@ export function biasBalance(options: BiasBalanceOptions): Balance<BiasState> {
     init: (numExperts) => ({ bias: new Float32Array(numExperts), updates: 0 }),
     update({ bias, updates }, load) {
       const size = rateAt(rate, updates)
-      const steps = errorsOf(load).map((error) => Math.fround(size * error))
+      const steps = errorsOf(load)
+      const moved = bias.slice()
+      for (let e = 0; e < steps.length; e++) steps[e] = Math.fround(size * steps[e])
       if (center) subtractMean(steps)
-      return { bias: bias.map((value, e) => value + steps[e]), updates: updates + 1 }
+      for (let e = 0; e < steps.length; e++) moved[e] += steps[e]
+      return { bias: moved, updates: updates + 1 }
     },
     bias: (state) => state.bias,
     loadOnly: true,
@@ -53,7 +56,9 @@ export function biasBalance(options: BiasBalanceOptions): Balance<BiasState> {
 /** sign(mean load − load): compared as whole numbers, so that equal is equal. */
 function signs(load: Int32Array): Float64Array {
   const total = sum(load)
-  return Float64Array.from(load, (count) => Math.sign(total - count * load.length))
+  const errors = new Float64Array(load.length)
+  for (let e = 0; e < load.length; e++) errors[e] = Math.sign(total - load[e] * load.length)
+  return errors
 }
 
 /** Mean load − load, in the unit asked for; all 0 where there is no load to measure by. */

@@ -26,7 +26,8 @@ export function cutsOf(kths: Float32Array, tops: Float32Array): Cuts | undefined
   const at = (share: number): number => known[Math.floor(share * (known.length - 1))]
   const main = at(0.04)
   const low = Math.fround(known[0] - 0.5 * (at(0.5) - known[0]))
-  const top = tops.reduce((most, key) => Math.max(most, key), main)
+  let top = main
+  for (let i = 0; i < tops.length; i++) top = Math.max(top, tops[i])
   return { main, low, high: at(0.7), top: Math.fround(top + (top - low)) }
 }
 
@@ -44,26 +45,20 @@ export function cutLogits(
   scoring: Scoring,
   out: Float32Array | number[],
 ): void {
+  const sigmoid = scoring === 'sigmoid'
   for (let e = 0; e < bias.length; e++) {
-    const score = cut - bias[e] - unit * (Math.abs(cut) + Math.abs(bias[e]))
-    out[e] = logitBelow(score - Math.abs(score) * 4 * unit, scoring)
+    const near = cut - bias[e] - unit * (Math.abs(cut) + Math.abs(bias[e]))
+    const score = near - Math.abs(near) * 4 * unit
+    if (!sigmoid && scoring !== 'sqrtsoftplus') {
+      out[e] = Math.max(-never, Math.min(score - 1e-44, never))
+      continue
+    }
+    const softplus = sigmoid || score < 3e-3 ? 0 : score * score
+    // One logarithm in the loop, which V8 then puts in there: a function makes an object of each number that it gives back.
+    let logit =
+      softplus + log(sigmoid ? score / (1 - score) : softplus > 0 ? 1 - exp(-softplus) : score * score)
+    if (score < 1e-30) logit = Number.NEGATIVE_INFINITY
+    else if (sigmoid && score > 1 - 8 * unit) logit = score > 1 ? never : 13 // sigmoid(13) = 1 − 2.3e-6
+    out[e] = logit - 1e-6 * (Math.abs(logit) + 1)
   }
-}
-
-function logitBelow(score: number, scoring: Scoring): number {
-  if (scoring !== 'sigmoid' && scoring !== 'sqrtsoftplus')
-    return Math.max(-never, Math.min(score - 1e-44, never))
-  if (score < 1e-30) return Number.NEGATIVE_INFINITY
-  const logit = scoring === 'sigmoid' ? sigmoidBelow(score) : sqrtSoftplusBelow(score)
-  return logit - 1e-6 * (Math.abs(logit) + 1)
-}
-
-function sigmoidBelow(score: number): number {
-  if (score > 1) return never
-  return score > 1 - 8 * unit ? 13 : log(score / (1 - score)) // sigmoid(13) = 1 − 2.3e-6
-}
-
-function sqrtSoftplusBelow(score: number): number {
-  const softplus = score * score
-  return softplus < 1e-5 ? log(softplus) : softplus + log(1 - exp(-softplus))
 }

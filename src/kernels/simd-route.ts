@@ -144,7 +144,8 @@ function sampler(orders: Int32Array): (count: number) => Float32Array {
   const keyBits = new Int32Array(keys.buffer)
   return (count) => {
     const some = Math.min(keys.length, count)
-    for (let i = 0; i < some; i++) keyBits[i] = flip(orders[Math.floor((i * count) / some)])
+    const apart = Math.floor(count / some)
+    for (let i = 0; i < some; i++) keyBits[i] = flip(orders[i * apart])
     return some < keys.length ? keys.subarray(0, some) : keys
   }
 }

@@ -58,7 +58,7 @@ export function coefficientOfVariation(load: ArrayLike<number>): number {
 export function gini(load: ArrayLike<number>): number {
   const total = sum(load)
   if (total === 0) return 0
-  const sorted = Float64Array.from(load).sort()
+  const sorted = new Float64Array(load).sort()
   let ranked = 0
   for (let i = 0; i < sorted.length; i++) ranked += (2 * i + 1 - sorted.length) * sorted[i]
   return ranked / (sorted.length * total)

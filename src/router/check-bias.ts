@@ -8,9 +8,10 @@ export function checkBias(who: string, bias: Float32Array, numExperts: number): 
     bias,
     'Pass one value an expert; zeros are no bias.',
   )
-  const odd = bias.findIndex((value) => !Number.isFinite(value))
+  let odd = 0
+  while (Number.isFinite(bias[odd])) odd++
   demand(
-    odd < 0,
+    odd === numExperts,
     `${who}: the bias of expert ${odd} must be finite`,
     bias[odd],
     'A logit of −∞ masks an expert.',

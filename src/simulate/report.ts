@@ -74,7 +74,7 @@ export function reportOf(
     chance,
     bias,
     biasMean: Float64Array.from(biases, mean),
-    biasSpread: Float64Array.from(biases, (layer) => extreme(layer, Math.max) - extreme(layer, Math.min)),
+    biasSpread: Float64Array.from(biases, spread),
     dropped: sum(layers.map((layer) => layer.dropped)),
     unroutedTokens: sum(layers.map((layer) => layer.unrouted)),
     get batches() {
@@ -94,8 +94,14 @@ function fairLoad({ layers }: StepResult): { tokens: number; topK: number } {
   return { tokens: Math.round(placed / layers.length), topK: assignments / Math.max(1, placed) }
 }
 
-const extreme = (values: Float32Array, better: (a: number, b: number) => number): number =>
-  values.reduce((best, value) => better(best, value))
+function spread(values: Float32Array): number {
+  let [least, most] = [values[0], values[0]]
+  for (let i = 1; i < values.length; i++) {
+    least = Math.min(least, values[i])
+    most = Math.max(most, values[i])
+  }
+  return most - least
+}
 
 /** Not in a record, and not so much as looked at: they may have to be made again. */
 const large: ReadonlySet<string> = new Set(['batches', 'routings', 'snapshot'])
