@@ -87,8 +87,36 @@ def torch_simulate(tokens, steps, experts, topK, rate, router=None, hiddenSize=0
     return turn
 
 
-def torch_layer(tokens, weights, topK, scale, hiddenSize, width, experts):
+def sorted_experts(x, best, combine, up, down, out):
+    """Sorts the slots by expert once; an expert's tokens then stand together."""
+    flat, topK = best.flatten(), best.shape[1]
+    order = torch.argsort(flat)
+    start = 0
+    for expert, count in enumerate(torch.bincount(flat, minlength=len(up)).tolist()):
+        if count == 0:
+            continue
+        slots = order[start : start + count]
+        start += count
+        rows = slots // topK
+        made = torch.relu(x[rows] @ up[expert].T).square() @ down[expert].T
+        out.index_add_(0, rows, made * combine.flatten()[slots].unsqueeze(1))
+
+
+def masked_experts(x, best, combine, up, down, out):
+    """Looks for each expert's tokens in a mask [experts, topK, tokens], as NemotronHMoE of Hugging Face transformers does."""
+    mask = torch.nn.functional.one_hot(best, num_classes=len(up)).permute(2, 1, 0)
+    for expert in range(len(up)):
+        slots, rows = torch.where(mask[expert])
+        if rows.numel() == 0:
+            continue
+        hidden = torch.relu(torch.nn.functional.linear(x[rows], up[expert])).square()
+        made = torch.nn.functional.linear(hidden, down[expert])
+        out.index_add_(0, rows, made * combine[rows, slots].unsqueeze(1))
+
+
+def torch_layer(by, tokens, weights, topK, scale, hiddenSize, width, experts):
     """Routes, then for each expert: its tokens, two matrices, relu2, and what it gives added to the output."""
+    add_experts = {"sorted": sorted_experts, "masked": masked_experts}[by]
     batches = [torch.from_numpy(read(path, -1, hiddenSize)) for path in tokens]
     shapes = {
         "router": (experts, hiddenSize),
@@ -107,19 +135,9 @@ def torch_layer(tokens, weights, topK, scale, hiddenSize, width, experts):
         scores = torch.sigmoid(x @ router.T)
         best = torch.topk(scores + bias, topK, dim=1)[1]
         combine = scores.gather(1, best)
-        combine = (combine / combine.sum(1, keepdim=True) * scale).flatten()
+        combine = combine / combine.sum(1, keepdim=True) * scale
         out = torch.relu(x @ shared_up.T).square() @ shared_down.T
-        flat = best.flatten()
-        order = torch.argsort(flat)
-        start = 0
-        for expert, count in enumerate(torch.bincount(flat, minlength=experts).tolist()):
-            if count == 0:
-                continue
-            slots = order[start : start + count]
-            start += count
-            rows = slots // topK
-            made = torch.relu(x[rows] @ up[expert].T).square() @ down[expert].T
-            out.index_add_(0, rows, made * combine[slots].unsqueeze(1))
+        add_experts(x, best, combine, up, down, out)
         return (out,)
 
     return step

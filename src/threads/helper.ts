@@ -1,26 +1,33 @@
 import { InputError } from '../index.js'
-import type { Answer, Job, Order } from './job.js'
+import type { Answer, Kind, Order, Task } from './kinds.js'
 import { nodeThreads } from './node-threads.js'
+import { isShared } from './shared-floats.js'
 
 /** A thread that helps this one. */
 export interface Helper {
-  /** Answers one job at a time, with no parts if it dies over it. */
-  ask(job: Job): Promise<Answer>
+  /**
+   * Answers one task at a time, with nothing made if it dies over it. Rows that are not shared are copied; the memory in the
+   * task that is to go along, and not to be copied, is in `transfer`.
+   */
+  ask<K extends Kind>(
+    kind: K,
+    rows: Float32Array,
+    task: Task<K>,
+    transfer?: ArrayBuffer[],
+  ): Promise<Answer<K>>
   isAlive(): boolean
-  /** So many floats of memory that has been lent to the worker before, if there are. */
-  room(length: number): Float32Array
   close(): Promise<void>
 }
 
 /** The one interface over workers of Node and of a page. */
 interface Channel {
-  post(order: Order, transfer: ArrayBuffer[]): void
+  post(order: Order<Kind>, transfer: ArrayBuffer[]): void
   /** Whether the process waits for the worker. */
   hold(yes: boolean): void
   end(): unknown
 }
 
-type Hear = (message: Answer) => void
+type Hear = (message: Answer<never>) => void
 type Die = (why: string) => void
 
 function openChannel(hear: Hear, die: Die): Channel {
@@ -74,25 +81,30 @@ export function startHelper(): Promise<Helper> {
         settle({})
       },
     )
+    /** In memory that has been lent to the worker before, if there is enough. */
+    const copied = (rows: Float32Array): Float32Array => {
+      if (spare.byteLength < 4 * rows.length) spare = new ArrayBuffer(4 * rows.length)
+      const copy = new Float32Array(spare, 0, rows.length)
+      copy.set(rows)
+      return copy
+    }
     const helper: Helper = {
-      ask({ rows, ...job }) {
+      ask(kind, rows, task, transfer = []) {
         channel.hold(true)
-        const { buffer, byteOffset, length } = rows
-        const order = { ...job, byteOffset, length, ...(buffer !== shared && { memory: buffer }) }
-        const own = buffer instanceof ArrayBuffer
-        shared = own ? undefined : buffer
+        const { buffer, byteOffset, length } = isShared(rows) ? rows : copied(rows)
+        const order = { kind, task, byteOffset, length, ...(buffer !== shared && { memory: buffer }) }
+        const own = buffer instanceof ArrayBuffer ? [buffer] : []
+        shared = own.length === 0 ? buffer : undefined
         return new Promise((answered) => {
           settle = (message) => {
             channel.hold(false)
             spare = message.memory ?? spare
             answered(message)
           }
-          channel.post(order, own ? [buffer] : [])
+          channel.post(order, [...own, ...transfer])
         })
       },
       isAlive: () => alive,
-      room: (length) =>
-        spare.byteLength < 4 * length ? new Float32Array(length) : new Float32Array(spare, 0, length),
       async close() {
         await channel.end()
       },

@@ -1,8 +1,16 @@
-import { demand, demandWhole, type RouterConfig, type Routing } from '../index.js'
+import {
+  demand,
+  demandWhole,
+  type LayerConfig,
+  type LayerWeights,
+  type RouterConfig,
+  type Routing,
+} from '../index.js'
 import { type Helper, startHelper } from './helper.js'
-import { newWork } from './job.js'
 import { availableThreads } from './node-threads.js'
 import { routeBy } from './route-by.js'
+import { newRouteWork } from './route-work.js'
+import { openLayer, type ThreadedLayer } from './threaded-layer.js'
 
 export interface ThreadsOptions {
   /** How many work at a time, this thread among them: 2 starts one worker. As many as the machine has cores unless given. */
@@ -19,6 +27,11 @@ export interface Threads {
    * after `close`.
    */
   route(logits: Float32Array, router: RouterConfig, bias?: Float32Array): Promise<Routing>
+  /**
+   * Prepares a layer as `prepareLayer` does, in the memory of every thread: that many copies of its weights. Leave them
+   * alone until it is there. Rejects with the InputError that `prepareLayer` throws, or after `close`.
+   */
+  prepareLayer(weights: LayerWeights, config: LayerConfig): Promise<ThreadedLayer>
   /** Ends the workers, once what was asked is answered. */
   close(): Promise<void>
 }
@@ -45,24 +58,27 @@ const endAll = (helpers: readonly Helper[]): Promise<unknown> =>
   Promise.all(helpers.map((helper) => helper.close()))
 
 function threadsOf(helpers: readonly Helper[]): Threads {
-  const work = newWork()
+  const work = newRouteWork()
   let last: Promise<unknown> = Promise.resolve()
   let closed: Promise<void> | undefined
+  let layers = 0
+  const inTurn = async <T>(name: string, act: () => Promise<T>): Promise<T> => {
+    demand(
+      closed === undefined,
+      `${name}: the threads must be open`,
+      'closed ones',
+      'Call openThreads again.',
+    )
+    const turn = last.then(act)
+    last = turn.catch(() => {})
+    return turn
+  }
   return {
     get workers() {
       return 1 + helpers.filter((helper) => helper.isAlive()).length
     },
-    async route(logits, router, bias) {
-      demand(
-        closed === undefined,
-        'route: the threads must be open',
-        'closed ones',
-        'Call openThreads again.',
-      )
-      const turn = last.then(() => routeBy(work, helpers, logits, router, bias))
-      last = turn.catch(() => {})
-      return turn
-    },
+    route: (logits, router, bias) => inTurn('route', () => routeBy(work, helpers, logits, router, bias)),
+    prepareLayer: (weights, config) => openLayer(inTurn, helpers, layers++, weights, config),
     close() {
       closed ??= last.then(() => endAll(helpers)).then(() => {})
       return closed

@@ -1,6 +1,7 @@
 import { type RouterConfig, type Routing, resolveRouter, route } from '../index.js'
 import type { Helper } from './helper.js'
-import { type Answer, type Job, type Part, tokensOfBlock, type Work } from './job.js'
+import type { Answer, Part, RouteTask } from './kinds.js'
+import { type RouteWork, tokensOfBlock } from './route-work.js'
 import { isShared } from './shared-floats.js'
 
 /**
@@ -11,7 +12,7 @@ const logitsOfThread = 524_288
 
 /** Routes by this thread, whose own share `work` does, and as many helpers as pay. */
 export async function routeBy(
-  work: Work,
+  work: RouteWork,
   helpers: readonly Helper[],
   logits: Float32Array,
   router: RouterConfig,
@@ -35,13 +36,13 @@ export async function routeBy(
   }
   let done = true
   try {
-    work(own, room)
+    work(...own, room)
   } catch {
     done = false // others may find the same, or something earlier in the batch
   }
-  for (const { parts } of await Promise.all(answers)) {
-    done &&= parts !== undefined
-    for (const part of parts ?? []) {
+  for (const { made } of await Promise.all(answers)) {
+    done &&= made !== undefined
+    for (const part of made ?? []) {
       experts.set(part.experts, part.from * topK)
       weights.set(part.weights, part.from * topK)
     }
@@ -50,19 +51,19 @@ export async function routeBy(
   return done ? { ...nothing, tokens, experts, weights } : route(logits, router, bias)
 }
 
-type Settings = Pick<Job, 'router' | 'bias'>
+type Settings = Pick<RouteTask, 'router' | 'bias'>
 
 /** What is left to this thread, and what was asked of the others. */
 interface Shares {
-  readonly own: Job
-  readonly answers: readonly Promise<Answer>[]
+  readonly own: [rows: Float32Array, task: RouteTask]
+  readonly answers: readonly Promise<Answer<'route'>>[]
 }
 
 /** All take blocks of the same rows, one after another: whoever is slow, or wakes late, takes less. */
 function together(helpers: readonly Helper[], rows: Float32Array, settings: Settings): Shares {
   const taken = new Int32Array(new SharedArrayBuffer(4))
-  const own = { ...settings, rows, from: 0, taken, threads: helpers.length + 1 }
-  return { own, answers: helpers.map((helper) => helper.ask(own)) }
+  const task = { ...settings, from: 0, taken, threads: helpers.length + 1 }
+  return { own: [rows, task], answers: helpers.map((helper) => helper.ask('route', rows, task)) }
 }
 
 /** Each helper gets a copy of tokens of its own; the first ones are for this thread. */
@@ -71,19 +72,9 @@ function apart(helpers: readonly Helper[], logits: Float32Array, settings: Setti
   const most = tokensOfBlock(settings.router)
   const blocks = Math.ceil(logits.length / numExperts / most)
   const start = (thread: number): number => Math.floor((thread * blocks) / (helpers.length + 1)) * most
-  const part = (thread: number): Float32Array =>
-    logits.subarray(start(thread) * numExperts, start(thread + 1) * numExperts)
-  const job = (rows: Float32Array, thread: number): Job => ({
-    ...settings,
-    rows,
-    from: start(thread),
-    taken: new Int32Array(1),
-    threads: 1,
-  })
-  const answers = helpers.map((helper, i) => {
-    const rows = helper.room(part(i + 1).length)
-    rows.set(part(i + 1))
-    return helper.ask(job(rows, i + 1))
-  })
-  return { own: job(part(0), 0), answers }
+  const share = (thread: number): [Float32Array, RouteTask] => [
+    logits.subarray(start(thread) * numExperts, start(thread + 1) * numExperts),
+    { ...settings, from: start(thread), taken: new Int32Array(1), threads: 1 },
+  ]
+  return { own: share(0), answers: helpers.map((helper, i) => helper.ask('route', ...share(i + 1))) }
 }

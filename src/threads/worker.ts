@@ -1,7 +1,9 @@
-// What a worker runs, in Node and in a page: it answers jobs, one after another.
+// What a worker runs, in Node and in a page: it follows orders, one after another.
 import { route } from '../index.js'
-import { answer, newWork, type Order } from './job.js'
+import type { Kind, Order, Works } from './kinds.js'
+import { layerWorks } from './layer-works.js'
 import { nodeThreads } from './node-threads.js'
+import { routeWorks } from './route-work.js'
 
 interface Port {
   postMessage(message: unknown, transfer: ArrayBuffer[]): void
@@ -10,22 +12,25 @@ interface Port {
 const node = nodeThreads()?.parentPort
 const port: Port = node ?? (globalThis as unknown as Port)
 
-const work = newWork()
+const works: Works = { ...routeWorks(), ...layerWorks() }
 let memory: ArrayBufferLike = new ArrayBuffer(0)
 
-function reply({ memory: sent = memory, byteOffset, length, ...job }: Order): void {
+function follow<K extends Kind>({ kind, task, memory: sent = memory, byteOffset, length }: Order<K>): void {
   memory = sent
-  const { answer: message, transfer } = answer(work, {
-    ...job,
-    rows: new Float32Array(memory, byteOffset, length),
-  })
-  port.postMessage(message, transfer)
+  const own = memory instanceof ArrayBuffer ? { memory } : {}
+  const back = Object.values(own)
+  try {
+    const [made, transfer] = works[kind](new Float32Array(memory, byteOffset, length), task)
+    port.postMessage({ ...own, made }, [...back, ...transfer])
+  } catch {
+    port.postMessage(own, back)
+  }
 }
 
-if (node) node.on('message', reply)
-else addEventListener('message', ({ data }: MessageEvent<Order>) => reply(data))
+if (node) node.on('message', follow)
+else addEventListener('message', ({ data }: MessageEvent<Order<Kind>>) => follow(data))
 
-// Compiles the kernels before the first job.
+// Compiles the kernels before the first order.
 route(new Float32Array(1), {
   numExperts: 1,
   topK: 1,

@@ -85,15 +85,19 @@ describe.skipIf(skipped)('in Chromium', { timeout: 120_000 }, () => {
     expect(() => file.matches('routerLogits', half.logits)).toThrow() // there is something to warn of
   })
 
-  test.each([true, false])('threads of a page route as one does; memory shared: %j', async (isolated) => {
-    const { page, said } = await chromium.open('threads', 'routeTwice', { isolated })
-    const found = (await page.evaluate('routeTwice()')) as Found
-    const refused =
-      'InputError: route: the logit of token 12300 for expert 0 must be a number below +∞, got NaN. Use −∞ to keep a token from an expert; look for an overflow or a 0/0 upstream otherwise.'
-    expect(found).toEqual({ isolated, workers: 3, sameExperts: true, sameWeights: true, refused })
-    expect(said).toEqual([])
-    await page.close()
-  })
+  test.each([true, false])(
+    'threads of a page route, and compute a layer, as one does; memory shared: %j',
+    async (isolated) => {
+      const { page, said } = await chromium.open('threads', 'routeTwice', { isolated })
+      const found = (await page.evaluate('routeTwice()')) as Found
+      const refused =
+        'InputError: route: the logit of token 12300 for expert 0 must be a number below +∞, got NaN. Use −∞ to keep a token from an expert; look for an overflow or a 0/0 upstream otherwise.'
+      const same = { sameExperts: true, sameWeights: true, sameOutput: true }
+      expect(found).toEqual({ isolated, workers: 3, ...same, refused })
+      expect(said).toEqual([])
+      await page.close()
+    },
+  )
 
   test('a page that may not compile WebAssembly runs the core as Node does, to the last bit', async () => {
     const { page, said } = await chromium.open('strict', 'found')
