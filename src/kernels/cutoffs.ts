@@ -21,7 +21,11 @@ const never = 3.4028234663852886e38
 
 /** From the K-th best and the best keys of some tokens; undefined where they say nothing, as with masks everywhere. */
 export function cutsOf(kths: Float32Array, tops: Float32Array): Cuts | undefined {
-  const known = kths.filter(Number.isFinite).sort()
+  const sorted = kths.slice().sort() // −∞ comes first, +∞ and NaN last
+  let [first, end] = [0, sorted.length]
+  while (sorted[first] === -Infinity) first++
+  while (end > first && !(sorted[end - 1] < Infinity)) end--
+  const known = sorted.subarray(first, end)
   if (known.length < 8) return undefined
   const at = (share: number): number => known[Math.floor(share * (known.length - 1))]
   const main = at(0.04)

@@ -61,7 +61,11 @@ export function prepareLayer(weights: LayerWeights, config: LayerConfig): LayerF
   const parts = partsOf(layer)
   const packing = packOnce(weights, parts) ?? packAsNeeded(weights, parts)
   const { router, routerBias, correctionBias } = weights
-  const kept = structuredClone({ router, routerBias, correctionBias })
+  const kept = {
+    router: router?.slice(),
+    routerBias: routerBias?.slice(),
+    correctionBias: correctionBias?.slice(),
+  }
   return (hidden, routing = routeBy(hidden, kept, layer.router)) =>
     forward(hidden, routing, layer, parts, packing)
 }
