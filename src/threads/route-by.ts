@@ -21,12 +21,13 @@ export async function routeBy(
   const length = logits instanceof Float32Array ? logits.length : 0
   const threads = Math.floor(length / logitsOfThread)
   const asked = helpers.filter((helper) => helper.isAlive()).slice(0, Math.max(0, threads - 1))
-  if (asked.length === 0) return route(logits, router, bias)
-  const nothing = route(new Float32Array(0), router, bias) // refuses what is no router or bias
-  const { numExperts, topK } = nothing
+  const fits = bias === undefined || bias instanceof Float32Array
+  if (asked.length === 0 || !fits) return route(logits, router, bias) // which refuses what does not fit
+  const resolved = resolveRouter(router)
+  const { numExperts, topK } = resolved
   const tokens = length / numExperts
-  if (!Number.isInteger(tokens)) return route(logits, router, bias) // which refuses it
-  const settings = { router: resolveRouter(router), bias: bias?.slice() }
+  if (!Number.isInteger(tokens)) return route(logits, router, bias)
+  const settings = { router: resolved, bias: bias?.slice() } // of a view, all that it looks at would be sent
   const { own, answers } = (isShared(logits) ? together : apart)(asked, logits, settings)
   const experts = new Int32Array(tokens * topK)
   const weights = new Float32Array(tokens * topK)
@@ -47,8 +48,8 @@ export async function routeBy(
       weights.set(part.weights, part.from * topK)
     }
   }
-  // It says which logit is at fault; where a worker has died, it does all of the work.
-  return done ? { ...nothing, tokens, experts, weights } : route(logits, router, bias)
+  // It says what is at fault; where a worker has died, it does all of the work.
+  return done ? { tokens, topK, numExperts, experts, weights, dropped: 0 } : route(logits, router, bias)
 }
 
 type Settings = Pick<RouteTask, 'router' | 'bias'>
