@@ -57,7 +57,7 @@ export function cutLogits(
       out[e] = Math.max(-never, Math.min(score - 1e-44, never))
       continue
     }
-    const softplus = sigmoid || score < 3e-3 ? 0 : score * score
+    const softplus = sigmoid || score < 3e-3 ? 0 : score * score // 0 where it is not needed, or its logarithm does
     // One logarithm in the loop, which V8 then puts in there: a function makes an object of each number that it gives back.
     let logit =
       softplus + log(sigmoid ? score / (1 - score) : softplus > 0 ? 1 - exp(-softplus) : score * score)

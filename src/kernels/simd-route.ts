@@ -138,7 +138,7 @@ function orderOf(key: number): number {
   return flip(bits[0])
 }
 
-/** Gives some of the keys whose orders come first, in an array that the next call writes over: no block allocates one. */
+/** Gives some of the first keys, evenly apart, in an array that the next call writes over; `orders` are theirs. */
 function sampler(orders: Int32Array): (count: number) => Float32Array {
   const keys = new Float32Array(64)
   const keyBits = new Int32Array(keys.buffer)

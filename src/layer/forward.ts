@@ -1,5 +1,5 @@
 import { demand } from '../errors.js'
-import type { RouterConfig } from '../router/config.js'
+import { type RouterConfig, resolveRouter } from '../router/config.js'
 import { routerLogits } from '../router/linear.js'
 import { routeScored } from '../router/route.js'
 import type { Routing, ScoredRouting } from '../router/routing.js'
@@ -53,7 +53,8 @@ export type LayerForward = (hidden: Float32Array, routing?: Routing) => Float32A
 
 /**
  * `forwardLayer` for a layer that runs more than once: the weights are laid out for the kernels here, and not in every call.
- * It holds a copy of them, as they are now, up to 2 GB; above, it packs in every call. Same bits.
+ * It holds a copy of them, as they are now, up to 2 GB; above, it packs in every call, and they must stay as they are.
+ * Same bits.
  */
 export function prepareLayer(weights: LayerWeights, config: LayerConfig): LayerForward {
   const layer = resolveLayer(config)
@@ -66,7 +67,8 @@ export function prepareLayer(weights: LayerWeights, config: LayerConfig): LayerF
     routerBias: routerBias?.slice(),
     correctionBias: correctionBias?.slice(),
   }
-  return (hidden, routing = routeBy(hidden, kept, layer.router)) =>
+  const settings = resolveRouter(layer.router)
+  return (hidden, routing = routeBy(hidden, kept, settings)) =>
     forward(hidden, routing, layer, parts, packing)
 }
 

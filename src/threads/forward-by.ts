@@ -48,10 +48,10 @@ export async function forwardBy(
       weights: partOf(routing.weights, topK, thread).slice(),
     }
   }
+  const output = new Float32Array(hidden.length)
   const answers = asked.map((helper, i) =>
     helper.ask('forward', partOf(hidden, hiddenSize, i + 1), { layer, routing: routingOf(i + 1) }),
   )
-  const output = new Float32Array(hidden.length)
   let done = true
   try {
     output.set(own(partOf(hidden, hiddenSize, 0), routingOf(0)))

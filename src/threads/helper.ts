@@ -6,8 +6,8 @@ import { isShared } from './shared-floats.js'
 /** A thread that helps this one. */
 export interface Helper {
   /**
-   * Answers one task at a time, with nothing made if it dies over it. Rows that are not shared are copied; the memory in the
-   * task that is to go along, and not to be copied, is in `transfer`.
+   * Answers one task at a time, with nothing made if it dies over it or cannot be asked. Rows that are not shared are copied;
+   * the memory in the task that is to go along, and not to be copied, is in `transfer`.
    */
   ask<K extends Kind>(
     kind: K,
@@ -90,18 +90,26 @@ export function startHelper(): Promise<Helper> {
     }
     const helper: Helper = {
       ask(kind, rows, task, transfer = []) {
-        channel.hold(true)
-        const { buffer, byteOffset, length } = isShared(rows) ? rows : copied(rows)
-        const order = { kind, task, byteOffset, length, ...(buffer !== shared && { memory: buffer }) }
-        const own = buffer instanceof ArrayBuffer ? [buffer] : []
-        shared = own.length === 0 ? buffer : undefined
         return new Promise((answered) => {
           settle = (message) => {
             channel.hold(false)
             spare = message.memory ?? spare
             answered(message)
           }
-          channel.post(order, [...own, ...transfer])
+          const before = shared
+          shared = undefined
+          try {
+            const { buffer, byteOffset, length } = isShared(rows) ? rows : copied(rows)
+            const own = buffer instanceof ArrayBuffer ? [buffer] : []
+            channel.hold(true)
+            channel.post({ kind, task, byteOffset, length, ...(buffer !== before && { memory: buffer }) }, [
+              ...own,
+              ...transfer,
+            ])
+            if (own.length === 0) shared = buffer
+          } catch {
+            settle({}) // no memory for a copy, or a task that cannot be sent
+          }
         })
       },
       isAlive: () => alive,

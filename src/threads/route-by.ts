@@ -29,21 +29,22 @@ export async function routeBy(
   if (!Number.isInteger(tokens)) return route(logits, router, bias)
   const settings = { router: resolved, bias: bias?.slice() } // of a view, all that it looks at would be sent
   const { own, answers } = (isShared(logits) ? together : apart)(asked, logits, settings)
-  const experts = new Int32Array(tokens * topK)
-  const weights = new Float32Array(tokens * topK)
+  let [experts, weights] = [new Int32Array(0), new Float32Array(0)]
   const room = (from: number, some: number): Part => {
     const [start, end] = [from * topK, (from + some) * topK]
     return { from, experts: experts.subarray(start, end), weights: weights.subarray(start, end) }
   }
   let done = true
   try {
+    experts = new Int32Array(tokens * topK)
+    weights = new Float32Array(tokens * topK)
     work(...own, room)
   } catch {
     done = false // others may find the same, or something earlier in the batch
   }
   for (const { made } of await Promise.all(answers)) {
     done &&= made !== undefined
-    for (const part of made ?? []) {
+    for (const part of (done && made) || []) {
       experts.set(part.experts, part.from * topK)
       weights.set(part.weights, part.from * topK)
     }

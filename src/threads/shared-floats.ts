@@ -1,7 +1,7 @@
 const hasShared = (): boolean => typeof SharedArrayBuffer !== 'undefined'
 
 /**
- * Zeros in memory that all threads see: logits written here are not copied to the workers. Where threads may not share
+ * Zeros in memory that all threads see: logits, hidden states and weights written here are not copied to the workers. Where threads may not share
  * memory, in a page without cross-origin isolation, an ordinary Float32Array.
  */
 export function sharedFloats(length: number): Float32Array {

@@ -4,6 +4,7 @@ import {
   type LayerWeights,
   prepareLayer,
   type Routing,
+  resolveRouter,
   weightShapes,
 } from '../index.js'
 import { forwardBy, type HeldLayer } from './forward-by.js'
@@ -61,18 +62,21 @@ async function hold(
 ): Promise<HeldLayer> {
   const own = prepareLayer(weights, config)
   const asked = alive(helpers)
-  const answers = await Promise.all(
-    asked.map((helper) => {
+  // The worker gets plain settings, with all that they inherit. Whoever has no room for copies does without the helper.
+  const settings = { ...config, router: resolveRouter(config.router) }
+  const answers = await Promise.allSettled(
+    asked.map(async (helper) => {
       const copies = Object.entries(weights).map(
         ([name, values]) => [name, isShared(values) ? values : values.slice()] as const,
       )
       const transfer = copies.flatMap(([, { buffer }]) => (buffer instanceof ArrayBuffer ? [buffer] : []))
-      return helper.ask('prepare', noRows, { layer, weights: Object.fromEntries(copies), config }, transfer)
+      const task = { layer, weights: Object.fromEntries(copies), config: settings }
+      return (await helper.ask('prepare', noRows, task, transfer)).made
     }),
   )
   return {
     own,
-    helpers: asked.filter((_, i) => answers[i]?.made),
+    helpers: asked.filter((_, i) => answers[i]?.status === 'fulfilled' && answers[i].value),
     layer,
     hiddenSize: config.hiddenSize,
     workOfToken: workOfToken(config),

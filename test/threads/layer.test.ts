@@ -16,7 +16,7 @@ import {
 import { openThreads, sharedFloats, type ThreadedLayer, type Threads } from 'moesim/threads'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { anyWeights } from '../layer/any-layer.js'
-import { watched } from './workers.js'
+import { type Watched, watched } from './workers.js'
 
 const router = {
   numExperts: 9,
@@ -94,9 +94,13 @@ async function expectRefused(found: Promise<unknown>, call: () => unknown): Prom
 
 describe.each([1, 2, 3])('%d threads', (workers) => {
   let threads: Threads
+  let team: Watched[]
   let layer: ThreadedLayer
   beforeAll(async () => {
-    threads = await openThreads({ workers })
+    threads = await watched((started) => {
+      team = started
+      return openThreads({ workers })
+    })
     layer = await threads.prepareLayer(weights, plain)
   })
   afterAll(() => threads.close())
@@ -106,6 +110,7 @@ describe.each([1, 2, 3])('%d threads', (workers) => {
     const alone = prepareLayer(weights, config)
     const layer = await threads.prepareLayer(weights, config)
     const hidden = hiddenOf(2801, config)
+    const before = team.map(({ done }) => done)
     const free = routeLayer(hidden, weights, config)
     const tight = applyCapacity(free, { capacity: 700, order: tokenMajorOrder(free) })
     const wanted = alone(hidden)
@@ -123,6 +128,7 @@ describe.each([1, 2, 3])('%d threads', (workers) => {
     }
     expect([hidden.length, copy.length]).toEqual(Array(2).fill(2801 * config.hiddenSize))
     expect(threads.workers).toBe(workers)
+    expect(team.map(({ done }, i) => done - before[i]! >= 7)).toEqual(team.map(() => true))
     await layer.close()
   })
 
@@ -136,9 +142,10 @@ describe.each([1, 2, 3])('%d threads', (workers) => {
     )
     const layer = await threads.prepareLayer(own, plain)
     expect(own).toEqual(weights)
-    own.upProj!.fill(0)
+    for (const values of Object.values(own)) values.fill(0)
     const hidden = hiddenOf(forThree)
     expectSame(await layer.forward(hidden), alone(hidden))
+    expectSame(await layer.forward(hidden, routeLayer(hidden, weights, plain)), alone(hidden))
     await layer.close()
   })
 
@@ -312,6 +319,43 @@ test('a worker that cannot prepare a layer is not asked for it', async () => {
     expect(threads.workers).toBe(2)
     await threads.close()
   }, Small)
+})
+
+test('settings behind a proxy, or inherited, are those of one thread', async () => {
+  const inherited = Object.assign(Object.create({ scale: 3 }), { ...plain.router, scale: undefined })
+  Reflect.deleteProperty(inherited, 'scale')
+  const hidden = hiddenOf(forTwo)
+  await watched(async (workers) => {
+    const threads = await openThreads({ workers: 2 })
+    for (const router of [inherited, new Proxy(plain.router, {})]) {
+      const config = new Proxy({ ...plain, router }, {})
+      const layer = await threads.prepareLayer(weights, config)
+      expectSame(await layer.forward(hidden), prepareLayer(weights, config)(hidden))
+    }
+    expect(workers.map(({ done }) => done)).toEqual([4])
+    await threads.close()
+  })
+})
+
+test('a worker whose copy of the weights has no room goes without, and answers what comes next', async () => {
+  const hidden = hiddenOf(forThree)
+  await watched(async (workers) => {
+    const threads = await openThreads({ workers: 3 })
+    const layer = await threads.prepareLayer(weights, plain)
+    const upProj = weights.upProj!.slice()
+    let copies = 0
+    upProj.slice = () => {
+      if (copies++ === 1) throw new RangeError('Array buffer allocation failed')
+      return weights.upProj!.slice()
+    }
+    const preparing = threads.prepareLayer({ ...weights, upProj }, plain)
+    const next = layer.forward(hidden)
+    const tight = await preparing
+    expectSame(await next, alone(hidden))
+    expectSame(await tight.forward(hidden), alone(hidden))
+    expect(workers.map(({ done }) => done)).toEqual([4, 2])
+    await threads.close()
+  })
 })
 
 test('forgotten layers let the process end, but not before their answer is there', () => {

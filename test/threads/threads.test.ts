@@ -4,7 +4,7 @@ import { Worker } from 'node:worker_threads'
 import { InputError, nemotron3Nano, type RouterConfig, type Routing, route, routerOf, streams } from 'moesim'
 import { openThreads, sharedFloats, type Threads } from 'moesim/threads'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
-import { watched } from './workers.js'
+import { type Watched, watched } from './workers.js'
 
 const router = routerOf(nemotron3Nano)
 
@@ -46,8 +46,12 @@ const cases: [string, RouterConfig, number][] = [
 
 describe.each([1, 2, 3])('%d threads', (workers) => {
   let threads: Threads
+  let team: Watched[]
   beforeAll(async () => {
-    threads = await openThreads({ workers })
+    threads = await watched((started) => {
+      team = started
+      return openThreads({ workers })
+    })
   })
   afterAll(() => threads.close())
 
@@ -57,6 +61,7 @@ describe.each([1, 2, 3])('%d threads', (workers) => {
     const bias = Float32Array.from({ length: router.numExperts }, (_, e) => Math.fround(0.01 * (e % 7)))
     const rest = mayBias ? [bias] : []
     const wanted = route(logits, router, ...rest)
+    const before = team.map(({ jobs, done }) => [jobs, done])
     expectSame(await threads.route(logits, router, ...rest), wanted)
     const later = logits.subarray(router.numExperts)
     expectSame(await threads.route(later, router, ...rest), route(later, router, ...rest))
@@ -67,6 +72,9 @@ describe.each([1, 2, 3])('%d threads', (workers) => {
     expectSame(await threads.route(fewer, router, ...rest), route(fewer, router, ...rest))
     expect([logits.length, copy.length]).toEqual(Array(2).fill(tokens * router.numExperts))
     expect(threads.workers).toBe(workers)
+    const since = team.map(({ jobs, done }, i) => [jobs - before[i]![0]!, done - before[i]![1]!])
+    expect(since.map(([jobs, done]) => jobs! - done!)).toEqual(team.map(() => 0))
+    if (workers > 1) expect(since[0]![1]).toBeGreaterThan(3)
   })
 
   test('route as one does after batches of quite other logits, biases and settings', async () => {

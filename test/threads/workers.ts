@@ -2,16 +2,27 @@ import { Worker } from 'node:worker_threads'
 
 const threads = process.getBuiltinModule('node:worker_threads')
 
-/** What moesim/threads starts while `use` runs, and how many jobs each worker was sent; `start` may hand over something else. */
+/** A worker, how many jobs it was sent, and how many of them it has done: what it leaves undone, the first thread does. */
+export interface Watched {
+  readonly worker: Worker
+  jobs: number
+  done: number
+}
+
+/** What moesim/threads starts while `use` runs; `start` may hand over something else. */
 export async function watched<T>(
-  use: (workers: { worker: Worker; jobs: number }[]) => Promise<T>,
+  use: (workers: Watched[]) => Promise<T>,
   start: typeof Worker = Worker,
 ): Promise<T> {
-  const workers: { worker: Worker; jobs: number }[] = []
+  const workers: Watched[] = []
   threads.Worker = class extends start {
     constructor(...given: ConstructorParameters<typeof Worker>) {
       super(...given)
-      workers.push({ worker: this, jobs: 0 })
+      const watched = { worker: this, jobs: 0, done: 0 }
+      this.on('message', ({ made }) => {
+        if (made !== undefined) watched.done++
+      })
+      workers.push(watched)
     }
     override postMessage(...message: Parameters<Worker['postMessage']>): void {
       for (const each of workers) if (each.worker === this) each.jobs++
