@@ -1,5 +1,5 @@
 import type { LayerForward, Routing } from '../index.js'
-import type { Helper } from './helper.js'
+import { alive, type Helper } from './helper.js'
 
 /** A layer that this thread and helpers have prepared. */
 export interface HeldLayer {
@@ -29,7 +29,7 @@ export async function forwardBy(
 ): Promise<Float32Array> {
   const tokens = hidden instanceof Float32Array ? hidden.length / hiddenSize : 0
   const wanted = Math.min(tokens, Math.floor((tokens * workOfToken) / workOfThread))
-  const asked = helpers.filter((helper) => helper.isAlive()).slice(0, Math.max(0, wanted - 1))
+  const asked = alive(helpers, wanted - 1)
   const fits = Number.isInteger(tokens) && (routing === undefined || routing.tokens === tokens)
   if (asked.length === 0 || !fits) return own(hidden, routing) // which refuses what does not fit
   const start = (thread: number): number => Math.floor((thread * tokens) / (asked.length + 1))

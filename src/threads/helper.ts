@@ -19,6 +19,10 @@ export interface Helper {
   close(): Promise<void>
 }
 
+/** Those of the helpers, at most `most` of them, that still live. */
+export const alive = (helpers: readonly Helper[], most = helpers.length): Helper[] =>
+  helpers.filter((helper) => helper.isAlive()).slice(0, Math.max(0, most))
+
 /** The one interface over workers of Node and of a page. */
 interface Channel {
   post(order: Order<Kind>, transfer: ArrayBuffer[]): void

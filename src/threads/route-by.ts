@@ -1,5 +1,5 @@
 import { type RouterConfig, type Routing, resolveRouter, route } from '../index.js'
-import type { Helper } from './helper.js'
+import { alive, type Helper } from './helper.js'
 import type { Answer, Part, RouteTask } from './kinds.js'
 import { type RouteWork, tokensOfBlock } from './route-work.js'
 import { isShared } from './shared-floats.js'
@@ -20,7 +20,7 @@ export async function routeBy(
 ): Promise<Routing> {
   const length = logits instanceof Float32Array ? logits.length : 0
   const threads = Math.floor(length / logitsOfThread)
-  const asked = helpers.filter((helper) => helper.isAlive()).slice(0, Math.max(0, threads - 1))
+  const asked = alive(helpers, threads - 1)
   const fits = bias === undefined || bias instanceof Float32Array
   if (asked.length === 0 || !fits) return route(logits, router, bias) // which refuses what does not fit
   const resolved = resolveRouter(router)

@@ -8,7 +8,7 @@ import {
   weightShapes,
 } from '../index.js'
 import { forwardBy, type HeldLayer } from './forward-by.js'
-import type { Helper } from './helper.js'
+import { alive, type Helper } from './helper.js'
 import { isShared } from './shared-floats.js'
 
 /** A layer that several threads have prepared. */
@@ -48,8 +48,6 @@ export async function openLayer(
     },
   }
 }
-
-const alive = (helpers: readonly Helper[]): Helper[] => helpers.filter((helper) => helper.isAlive())
 
 const noRows = new Float32Array(0)
 
