@@ -66,7 +66,9 @@ function shortfalls(load: Int32Array, unit: BiasBalanceOptions['unit']): Float64
   const total = sum(load)
   const mean = total / load.length
   const measure = unit === 'mean' ? mean : unit === 'fraction' ? total : 1
-  return Float64Array.from(load, (count) => (total === 0 ? 0 : (mean - count) / measure))
+  const errors = new Float64Array(load.length)
+  for (let e = 0; e < load.length && total > 0; e++) errors[e] = (mean - load[e]) / measure
+  return errors
 }
 
 function checkOptions({ rate, rule = 'sign', unit }: BiasBalanceOptions): void {

@@ -1,5 +1,6 @@
 import type { LayerForward, Routing } from '../index.js'
-import { alive, type Helper } from './helper.js'
+import { allDone } from './all-done.js'
+import { type Helper, living } from './helper.js'
 
 /** A layer that this thread and helpers have prepared. */
 export interface HeldLayer {
@@ -29,7 +30,7 @@ export async function forwardBy(
 ): Promise<Float32Array> {
   const tokens = hidden instanceof Float32Array ? hidden.length / hiddenSize : 0
   const wanted = Math.min(tokens, Math.floor((tokens * workOfToken) / workOfThread))
-  const asked = alive(helpers, wanted - 1)
+  const asked = living(helpers, wanted - 1)
   const fits = Number.isInteger(tokens) && (routing === undefined || routing.tokens === tokens)
   if (asked.length === 0 || !fits) return own(hidden, routing) // which refuses what does not fit
   const start = (thread: number): number => Math.floor((thread * tokens) / (asked.length + 1))
@@ -52,16 +53,10 @@ export async function forwardBy(
   const answers = asked.map((helper, i) =>
     helper.ask('forward', partOf(hidden, hiddenSize, i + 1), { layer, routing: routingOf(i + 1) }),
   )
-  let done = true
-  try {
-    output.set(own(partOf(hidden, hiddenSize, 0), routingOf(0)))
-  } catch {
-    done = false // others may find the same, or something earlier in the batch
-  }
-  for (const [i, { made }] of (await Promise.all(answers)).entries()) {
-    if (made) output.set(made, start(i + 1) * hiddenSize)
-    else done = false
-  }
-  // It says what is at fault, and in which token; where a worker has died, it does all of the work.
+  const done = await allDone(
+    () => output.set(own(partOf(hidden, hiddenSize, 0), routingOf(0))),
+    answers,
+    (made, i) => output.set(made, start(i + 1) * hiddenSize),
+  )
   return done ? output : own(hidden, routing)
 }

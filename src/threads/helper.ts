@@ -20,7 +20,7 @@ export interface Helper {
 }
 
 /** Those of the helpers, at most `most` of them, that still live. */
-export const alive = (helpers: readonly Helper[], most: number = helpers.length): Helper[] =>
+export const living = (helpers: readonly Helper[], most: number = helpers.length): Helper[] =>
   helpers.filter((helper) => helper.isAlive()).slice(0, Math.max(0, most))
 
 /** The one interface over workers of Node and of a page. */

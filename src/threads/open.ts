@@ -6,7 +6,7 @@ import {
   type RouterConfig,
   type Routing,
 } from '../index.js'
-import { alive, type Helper, startHelper } from './helper.js'
+import { type Helper, living, startHelper } from './helper.js'
 import { availableThreads } from './node-threads.js'
 import { routeBy } from './route-by.js'
 import { newRouteWork } from './route-work.js'
@@ -75,7 +75,7 @@ function threadsOf(helpers: readonly Helper[]): Threads {
   }
   return {
     get workers() {
-      return 1 + alive(helpers).length
+      return 1 + living(helpers).length
     },
     route: (logits, router, bias) => inTurn('route', () => routeBy(work, helpers, logits, router, bias)),
     prepareLayer: (weights, config) => openLayer(inTurn, helpers, layers++, weights, config),

@@ -1,5 +1,6 @@
 import { type RouterConfig, type Routing, resolveRouter, route } from '../index.js'
-import { alive, type Helper } from './helper.js'
+import { allDone } from './all-done.js'
+import { type Helper, living } from './helper.js'
 import type { Answer, Part, RouteTask } from './kinds.js'
 import { type RouteWork, tokensOfBlock } from './route-work.js'
 import { isShared } from './shared-floats.js'
@@ -20,7 +21,7 @@ export async function routeBy(
 ): Promise<Routing> {
   const length = logits instanceof Float32Array ? logits.length : 0
   const threads = Math.floor(length / logitsOfThread)
-  const asked = alive(helpers, threads - 1)
+  const asked = living(helpers, threads - 1)
   const fits = bias === undefined || bias instanceof Float32Array
   if (asked.length === 0 || !fits) return route(logits, router, bias) // which refuses what does not fit
   const resolved = resolveRouter(router)
@@ -34,22 +35,17 @@ export async function routeBy(
     const [start, end] = [from * topK, (from + some) * topK]
     return { from, experts: experts.subarray(start, end), weights: weights.subarray(start, end) }
   }
-  let done = true
-  try {
+  const ownShare = (): void => {
     experts = new Int32Array(tokens * topK)
     weights = new Float32Array(tokens * topK)
     work(...own, room)
-  } catch {
-    done = false // others may find the same, or something earlier in the batch
   }
-  for (const { made } of await Promise.all(answers)) {
-    done &&= made !== undefined
-    for (const part of (done && made) || []) {
+  const done = await allDone(ownShare, answers, (parts) => {
+    for (const part of parts) {
       experts.set(part.experts, part.from * topK)
       weights.set(part.weights, part.from * topK)
     }
-  }
-  // It says what is at fault; where a worker has died, it does all of the work.
+  })
   return done ? { tokens, topK, numExperts, experts, weights, dropped: 0 } : route(logits, router, bias)
 }
 

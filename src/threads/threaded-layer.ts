@@ -8,7 +8,7 @@ import {
   weightShapes,
 } from '../index.js'
 import { forwardBy, type HeldLayer } from './forward-by.js'
-import { alive, type Helper } from './helper.js'
+import { type Helper, living } from './helper.js'
 import { isShared } from './shared-floats.js'
 
 /** A layer that several threads have prepared. */
@@ -59,7 +59,7 @@ async function hold(
   config: LayerConfig,
 ): Promise<HeldLayer> {
   const own = prepareLayer(weights, config)
-  const asked = alive(helpers)
+  const asked = living(helpers)
   // The worker gets plain settings, with all that they inherit. Whoever has no room for copies does without the helper.
   const settings = { ...config, router: resolveRouter(config.router) }
   const answers = await Promise.allSettled(
@@ -92,5 +92,5 @@ function workOfToken(config: LayerConfig): number {
 }
 
 async function release({ helpers, layer }: HeldLayer): Promise<void> {
-  await Promise.all(alive(helpers).map((helper) => helper.ask('release', noRows, { layer })))
+  await Promise.all(living(helpers).map((helper) => helper.ask('release', noRows, { layer })))
 }

@@ -16,7 +16,7 @@ import {
 import { openThreads, sharedFloats, type ThreadedLayer, type Threads } from 'moesim/threads'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { anyWeights } from '../layer/any-layer.js'
-import { type Watched, watched } from './workers.js'
+import { jobsDuring, type Watched, watched } from './workers.js'
 
 const router = {
   numExperts: 9,
@@ -236,11 +236,7 @@ test('without shared memory the tokens are sent', async () => {
 test('workers are asked as the multiply-adds of a batch grow', async () => {
   await watched(async (workers) => {
     const threads = await openThreads({ workers: 3 })
-    const asked = async (ask: () => Promise<unknown>) => {
-      const before = workers.map(({ jobs }) => jobs)
-      await ask()
-      return workers.map(({ jobs }, i) => jobs - before[i]!)
-    }
+    const asked = (ask: () => Promise<unknown>) => jobsDuring(workers, ask)
     expect(await asked(() => threads.prepareLayer(weights, plain))).toEqual([1, 1])
     const layer = await threads.prepareLayer(weights, plain)
     const forward = (tokens: number) => asked(() => layer.forward(hiddenOf(tokens)))

@@ -4,7 +4,7 @@ import { Worker } from 'node:worker_threads'
 import { InputError, nemotron3Nano, type RouterConfig, type Routing, route, routerOf, streams } from 'moesim'
 import { openThreads, sharedFloats, type Threads } from 'moesim/threads'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
-import { type Watched, watched } from './workers.js'
+import { jobsDuring, type Watched, watched } from './workers.js'
 
 const router = routerOf(nemotron3Nano)
 
@@ -165,11 +165,7 @@ test('without shared memory the tokens are sent', async () => {
 test('workers are asked from 8,192 tokens of 128 experts on, one for each 4,096 tokens after the first', async () => {
   await watched(async (workers) => {
     const threads = await openThreads({ workers: 3 })
-    const asked = async (tokens: number) => {
-      const before = workers.map(({ jobs }) => jobs)
-      await threads.route(logitsOf(tokens, 128), router)
-      return workers.map(({ jobs }, i) => jobs - before[i]!)
-    }
+    const asked = (tokens: number) => jobsDuring(workers, () => threads.route(logitsOf(tokens, 128), router))
     expect(await asked(0)).toEqual([0, 0])
     expect(await asked(8191)).toEqual([0, 0])
     expect(await asked(8192)).toEqual([1, 0])

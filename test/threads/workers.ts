@@ -9,6 +9,16 @@ export interface Watched {
   done: number
 }
 
+/** How many jobs each worker was sent while `act` ran. */
+export async function jobsDuring(
+  workers: readonly Watched[],
+  act: () => Promise<unknown>,
+): Promise<number[]> {
+  const before = workers.map(({ jobs }) => jobs)
+  await act()
+  return workers.map(({ jobs }, i) => jobs - before[i]!)
+}
+
 /** What moesim/threads starts while `use` runs; `start` may hand over something else. */
 export async function watched<T>(
   use: (workers: Watched[]) => Promise<T>,
