@@ -32,16 +32,18 @@ const fastScores =
   (logits, numExperts, scoreFunction, masked) => {
     const rows = Math.max(1, Math.min(logits.length / numExperts, Math.floor(cachedFloats / numExperts)))
     const length = rows * numExperts
-    const [rowsAt, powersAt] = kernels.lay(4 * length + 64, 8 * numExperts + 64)
+    const areas = [4 * length + 64, 4 * length + 64, 8 * numExperts + 64]
+    const [rowsAt, scoresAt, powersAt] = kernels.lay(...areas)
     const block = kernels.floats(rowsAt, length)
+    const scores = kernels.floats(scoresAt, length)
     const result = new Float32Array(logits.length)
     const kind = scoreKinds[scoreFunction]
     for (let first = 0; first < logits.length; first += length) {
       const some = Math.min(length, logits.length - first)
       block.set(logits.subarray(first, first + some))
-      if (!kernels.scores(rowsAt, some / numExperts, numExperts, kind, masked, rowsAt, powersAt))
+      if (!kernels.scores(rowsAt, some / numExperts, numExperts, kind, masked, scoresAt, powersAt))
         return undefined
-      result.set(block.subarray(0, some), first)
+      result.set(scores.subarray(0, some), first)
     }
     return result
   }

@@ -1,5 +1,5 @@
 import { sigmoid } from './elementary'
-import { fetch } from './linear'
+import { fetch } from './fetch'
 
 // What stands around the matrices of experts: rows in, hidden units, rows out. Widths are multiples of 16 floats.
 

@@ -1,3 +1,5 @@
+import { fetch } from './fetch'
+
 /** Rows that stay in the second-level cache while every panel passes over them. */
 const chunk: i32 = 64
 
@@ -61,14 +63,6 @@ export function linear(
       }
     }
   }
-}
-
-/**
- * Brings so many bytes, whole cache lines, into the first-level cache: line after line they come at the pace of the memory,
- * twice as fast as between products.
- */
-export function fetch(at: usize, bytes: usize): void {
-  for (const end = at + bytes; at < end; at += 64) load<u32>(at)
 }
 
 function placed(places: usize, r: i32): usize {

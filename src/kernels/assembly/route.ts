@@ -1,4 +1,5 @@
 import { demote, exp, sigmoids, sqrtSoftpluses } from './elementary'
+import { fetch } from './fetch'
 
 // score → select → weigh in one go, for blocks of 32 tokens, each stage a short loop over the whole block:
 //   mask      a bit for each expert whose logit is not below its threshold
@@ -187,15 +188,21 @@ function compact(rows: usize, tokens: i32): usize {
       for (let w = 0; w < words; w++) {
         let bits = load<i64>(own + ((<usize>w) << 3))
         const end = at + ((<usize>popcnt(bits)) << 2)
-        while (at < end) {
-          at = put(at, row, bias, first, bits)
-          bits &= bits - 1
-          at = put(at, row, bias, first, bits)
-          bits &= bits - 1
-          at = put(at, row, bias, first, bits)
-          bits &= bits - 1
-          at = put(at, row, bias, first, bits)
-          bits &= bits - 1
+        for (; at < end; at += 16) {
+          const bits1 = bits & (bits - 1)
+          const bits2 = bits1 & (bits1 - 1)
+          const bits3 = bits2 & (bits2 - 1)
+          const e0 = <i32>ctz(bits)
+          const e1 = <i32>ctz(bits1)
+          const e2 = <i32>ctz(bits2)
+          const e3 = <i32>ctz(bits3)
+          bits = bits3 & (bits3 - 1)
+          store<i32>(at, first + e0, atExperts)
+          store<i32>(at, first + e1, atExperts + 4)
+          store<i32>(at, first + e2, atExperts + 8)
+          store<i32>(at, first + e3, atExperts + 12)
+          v128.store(at, four(row, e0, e1, e2, e3), atLogits)
+          v128.store(at, four(bias, e0, e1, e2, e3), atBiases)
         }
         at = end
         row += 256
@@ -218,32 +225,23 @@ function later(t: i32): void {
   slow++
 }
 
-function put(at: usize, row: usize, bias: usize, first: i32, bits: i64): usize {
-  const e = <i32>ctz(bits)
-  const off = (<usize>e) << 2
-  store<i32>(at, first + e, atExperts)
-  store<i32>(at, load<i32>(row + off), atLogits)
-  store<i32>(at, load<i32>(bias + off), atBiases)
-  return at + 4
+/** Four of the float32 numbers at `from`. */
+function four(from: usize, e0: i32, e1: i32, e2: i32, e3: i32): v128 {
+  let lanes = v128.load32_zero(from + ((<usize>e0) << 2))
+  lanes = v128.load32_lane(from + ((<usize>e1) << 2), lanes, 1)
+  lanes = v128.load32_lane(from + ((<usize>e2) << 2), lanes, 2)
+  return v128.load32_lane(from + ((<usize>e3) << 2), lanes, 3)
 }
 
-/**
- * Scores, keys and ranks of the list up to `end`; 0 if a logit is NaN or +∞. Rows from `next` to `last`, of the block to come,
- * are touched on the way, so that they come into the cache while there is much to compute: 5 % of the time.
- */
-function score(end: usize, next: usize, last: usize): i32 {
+/** Scores, keys and ranks of the list up to `end`; 0 if a logit is NaN or +∞. */
+function score(end: usize): i32 {
   let ordered = i32x4.splat(-1)
-  const scoring = kind
+  const scored = kind === 0
+  if (scored) sigmoids(scratch + atLogits, end + atLogits, scratch + atScores)
   for (let at = scratch; at < end; at += 16) {
-    if (next + 192 <= last) {
-      load<u32>(next)
-      load<u32>(next, 64)
-      load<u32>(next, 128)
-      next += 192
-    }
     const x = v128.load(at, atLogits)
     ordered = v128.and(ordered, f32x4.lt(x, f32x4.splat(Infinity)))
-    const y = scoring === 0 ? sigmoids(x) : scoring === 1 ? sqrtSoftpluses(x) : x
+    const y = scored ? v128.load(at, atScores) : kind === 1 ? sqrtSoftpluses(x) : x
     v128.store(at, y, atScores)
     const key = f32x4.add(f32x4.add(y, v128.load(at, atBiases)), f32x4.splat(0))
     v128.store(at, key, atKeys)
@@ -462,7 +460,7 @@ function whole(row: usize, experts: usize, weights: usize, kth: usize, top: usiz
   memory.copy(scratch + atLogits, row, (<usize>width) << 2)
   memory.copy(scratch + atBiases, biases, (<usize>width) << 2)
   v128.store(end, i32x4.splat(0), atLogits)
-  if (!score(end, 0, 0)) return 0
+  if (!score(end)) return 0
   for (let at = scratch, e = 0; at < end; at += 4, e++) {
     store<i32>(at, e, atExperts)
     if (load<f32>(at, atLogits) === -Infinity) store<f32>(at, -Infinity, atKeys)
@@ -590,6 +588,7 @@ export function route(
   const words = (width + 63) >> 6
   for (let from = 0; from < tokens; from += block) {
     const some = min(block, tokens - from)
+    fetch(rows, <usize>some * rowBytes)
     let row = rows
     let masks = scratch + atMasks
     for (let t = 0; t < some; t += 4) {
@@ -599,9 +598,7 @@ export function route(
     }
     slow = 0
     const end = compact(rows, some)
-    const next = rows + <usize>some * rowBytes
-    const rest = min(block, tokens - from - some)
-    if (!score(end, next, next + <usize>rest * rowBytes)) return 0
+    if (!score(end)) return 0
     close(end)
     if (keptGroups < groups) keepGroupsOfEach(some)
     for (let t = 0; t < some; t += 4) {

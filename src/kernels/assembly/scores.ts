@@ -1,8 +1,8 @@
 import { demote, exp, sigmoids, sqrtSoftpluses } from './elementary'
 
 /**
- * Scores of logits [n, E] to `out`, which may be the same place: sigmoid 0, √softplus 1, softmax over each row 2, with
- * `powers` room for E + 4 float64. Logits of −∞ score `masked`. 0 if a logit is NaN or +∞.
+ * Scores of logits [n, E] to `out`, another place: sigmoid 0, √softplus 1, softmax over each row 2, with `powers` room for
+ * E + 4 float64. Logits of −∞ score `masked`. 0 if a logit is NaN or +∞.
  */
 export function scores(
   rows: usize,
@@ -23,11 +23,12 @@ export function scores(
     }
     return <i32>i32x4.all_true(ordered)
   }
+  if (kind === 0) sigmoids(rows, end, out)
   for (; rows < end; rows += 16) {
     let x = v128.load(rows)
     if (rows + 16 > end) x = upTo(x, <i32>((end - rows) >> 2))
     ordered = v128.and(ordered, f32x4.lt(x, f32x4.splat(Infinity)))
-    const y = kind === 0 ? sigmoids(x) : sqrtSoftpluses(x)
+    const y = kind === 0 ? v128.load(out) : sqrtSoftpluses(x)
     v128.store(out, mask(y, x, masked))
     out += 16
   }

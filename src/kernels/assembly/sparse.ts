@@ -1,4 +1,5 @@
-import { fetch, storeWith } from './linear'
+import { fetch } from './fetch'
+import { storeWith } from './linear'
 
 /**
  * What `linear` makes of rows [n, I], `stride` bytes apart, for rows that hold many zeros, I a multiple of 4 and two panels
