@@ -25,7 +25,7 @@ export interface KernelModule<K> {
 }
 
 /** Where the first area starts: in front of it lie the constants of every module, each in a place of its own. */
-const firstArea = 8192
+export const firstArea = 8192
 
 /**
  * Pages of 64 kB that hold what most kernels need. A memory that grows detaches its buffer, and once any has been detached,

@@ -16,7 +16,7 @@ export interface ResidentRoute {
 export function residentRoute(settings: RouteSettings, tokens: number): ResidentRoute {
   const { numExperts, topK } = settings
   const slotBytes = 4 * (tokens + 4) * topK
-  const bytes = [4 * (tokens + 4) * numExperts + 64, slotBytes, slotBytes]
+  const bytes = [4 * ((tokens + 4) * numExperts + 64), slotBytes, slotBytes]
   const kernels = fits(settings) ? routingModule.create(sum(bytes)) : undefined
   if (kernels === undefined) {
     const rows = new Float32Array(tokens * numExperts)

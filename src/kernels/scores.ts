@@ -24,16 +24,16 @@ export function scoreRows(
 
 export const scoreKinds: Readonly<Record<ScoreFunction, number>> = { sigmoid: 0, sqrtsoftplus: 1, softmax: 2 }
 
-/** Rows that fit in the second-level cache. */
-const cachedFloats = 1 << 16
+/** Rows that fit, with their scores, in the second-level cache. */
+const cachedFloats = 1 << 15
 
 const fastScores =
   (kernels: RoutingInstance): typeof scoreRows =>
   (logits, numExperts, scoreFunction, masked) => {
     const rows = Math.max(1, Math.min(logits.length / numExperts, Math.floor(cachedFloats / numExperts)))
     const length = rows * numExperts
-    const areas = [4 * length + 64, 4 * length + 64, 8 * numExperts + 64]
-    const [rowsAt, scoresAt, powersAt] = kernels.lay(...areas)
+    const bytes = 4 * length + 64
+    const [rowsAt, scoresAt, powersAt] = kernels.lay(bytes, bytes, 8 * numExperts + 64)
     const block = kernels.floats(rowsAt, length)
     const scores = kernels.floats(scoresAt, length)
     const result = new Float32Array(logits.length)

@@ -51,7 +51,7 @@ export function simdRoute(
     powersAt,
     ...areas
   ] = kernels.lay(
-    4 * width,
+    4 * width + 4, // behind it, one more is read
     12 * width,
     4 * width + 64,
     kernels.scratchBytes.value,

@@ -11,7 +11,9 @@ const ln2High = memory.data<f64>([0.6931471803691238])
 const ln2Low = memory.data<f64>([1.9082149292705877e-10])
 const saturated = memory.data<f64>([37])
 const vanished = memory.data<f64>([-746])
-const tiny = memory.data<f64>([-36.75])
+/** Below it, 1 + e⁻ˣ is e⁻ˣ. */
+const far = memory.data<f64>([-36.75])
+const farFloat = memory.data<f32>([-36.75])
 const root2 = memory.data<f64>([1.4142131805419922])
 
 /** 1/2!, 1/3! … 1/13!: the series of eʳ. */
@@ -20,6 +22,7 @@ const series = memory.data<f64>([
   0.0001984126984126984, 2.48015873015873e-5, 2.7557319223985893e-6, 2.755731922398589e-7,
   2.505210838544172e-8, 2.08767569878681e-9, 1.6059043836821613e-10,
 ])
+/** The first of them. */
 const half = series
 
 /** The minimax polynomial of degree 7 for eʳ, |r| ≤ ln 2 / 2. */
@@ -78,8 +81,8 @@ export function exp(given: v128): v128 {
   const x = f64x2.pmax(given, splat(vanished))
   const shifted = f64x2.add(f64x2.mul(x, splat(log2e)), splat(roundToWhole))
   const power = reducedExp(x, f64x2.sub(shifted, splat(roundToWhole)))
-  const half = i32x4.shr_s(shifted, 1)
-  return f64x2.mul(f64x2.mul(power, powerOfTwo(half)), powerOfTwo(i32x4.sub(shifted, half)))
+  const part = i32x4.shr_s(shifted, 1)
+  return f64x2.mul(f64x2.mul(power, powerOfTwo(part)), powerOfTwo(i32x4.sub(shifted, part)))
 }
 
 /** 1 / (1 + e⁻ˣ). */
@@ -89,23 +92,23 @@ export function sigmoid(given: v128): v128 {
   const power = reducedExp(f64x2.neg(x), f64x2.sub(shifted, splat(roundToWhole)))
   const sum = f64x2.add(splat(one), f64x2.mul(powerOfTwo(shifted), power))
   const y = f64x2.div(splat(one), sum)
-  const far = f64x2.lt(x, splat(tiny))
-  return v128.any_true(far) ? v128.bitselect(exp(x), y, far) : y
+  const below = f64x2.lt(x, splat(far))
+  return v128.any_true(below) ? v128.bitselect(exp(x), y, below) : y
 }
 
 /**
- * How near to a point where rounding turns a near sigmoid is in doubt: 2¹⁹ units of its last place. Of these bits float32
- * drops 29; moved up by 3, they are −2³¹ at such a point, and below −2³¹ + 2 · 2²² in doubt once 2²² is added.
+ * A near sigmoid is in doubt within 2¹⁹ units of its last place of a point where rounding turns. Float32 drops 29 of its bits;
+ * moved up by 3 they are −2³¹ there. `doubt` is 2¹⁹ moved up by 3, too, and `doubtful` −2³¹ + 2 · doubt: one comparison then
+ * finds what lies on either side.
  */
 const doubt = memory.data<i32>([4194304])
 const doubtful = memory.data<i32>([-2139095040])
-const far = memory.data<f32>([-36.75])
 
 /**
  * The sigmoids of float32 numbers from `from` to `end`, four at a time, each rounded once to float32, to `to`, which may be
  * the same place. What is only near, to 4.1e-11 of its value, takes half the operations, eʳ by a minimax polynomial of
  * degree 7; it rounds to the same number unless a point where rounding turns lies within its error, one time in five
- * hundred. Then, and far below 0, it is computed again. One loop, not a function for each vector: calls took a third of the
+ * hundred. Then, and far below 0, the four are computed again. One loop, not a function for each vector: calls took a third of the
  * time, and both halves read each constant once.
  */
 export function sigmoids(from: usize, end: usize, to: usize): void {
@@ -135,7 +138,7 @@ export function sigmoids(from: usize, end: usize, to: usize): void {
     let y1 = f64x2.div(splat(one), f64x2.add(splat(one), i64x2.add(power1, i64x2.shl(shifted1, 52))))
     const low = i32x4.shl(i32x4.shuffle(y0, y1, 0, 2, 4, 6), 3) // of 29 bits that rounding takes off
     const turn = i32x4.lt_s(i32x4.add(low, v128.load32_splat(doubt)), v128.load32_splat(doubtful))
-    if (v128.any_true(v128.or(turn, f32x4.lt(x, v128.load32_splat(far))))) {
+    if (v128.any_true(v128.or(turn, f32x4.lt(x, v128.load32_splat(farFloat))))) {
       y0 = sigmoid(x0)
       y1 = sigmoid(x1)
     }

@@ -1,7 +1,4 @@
-/**
- * Brings so many bytes, whole cache lines, into the first-level cache: line after line they come at the pace of the memory,
- * twice as fast as between products.
- */
+/** Touches the cache lines of so many bytes: one after another they come at the pace of the memory, faster than between sums. */
 export function fetch(at: usize, bytes: usize): void {
   for (const end = at + bytes; at < end; at += 64) load<u32>(at)
 }

@@ -2,7 +2,7 @@ import { demote, exp, sigmoids, sqrtSoftpluses } from './elementary'
 import { fetch } from './fetch'
 
 // score → select → weigh in one go, for blocks of 32 tokens, each stage a short loop over the whole block:
-//   mask      a bit for each expert whose logit is not below its threshold
+//   mask      a bit for each expert whose logit is above its threshold, or NaN
 //   compact   these candidates of all tokens, one after another
 //   score     the candidates only
 //   rank      four tokens at a time, one a lane, their best K through registers that keep the larger
@@ -201,8 +201,8 @@ function compact(rows: usize, tokens: i32): usize {
           store<i32>(at, first + e1, atExperts + 4)
           store<i32>(at, first + e2, atExperts + 8)
           store<i32>(at, first + e3, atExperts + 12)
-          v128.store(at, four(row, e0, e1, e2, e3), atLogits)
-          v128.store(at, four(bias, e0, e1, e2, e3), atBiases)
+          v128.store(at, pick(row, e0, e1, e2, e3), atLogits)
+          v128.store(at, pick(bias, e0, e1, e2, e3), atBiases)
         }
         at = end
         row += 256
@@ -225,8 +225,8 @@ function later(t: i32): void {
   slow++
 }
 
-/** Four of the float32 numbers at `from`. */
-function four(from: usize, e0: i32, e1: i32, e2: i32, e3: i32): v128 {
+/** Four of the float32 numbers at `from`; where bits ran out, the one at 64. */
+function pick(from: usize, e0: i32, e1: i32, e2: i32, e3: i32): v128 {
   let lanes = v128.load32_zero(from + ((<usize>e0) << 2))
   lanes = v128.load32_lane(from + ((<usize>e1) << 2), lanes, 1)
   lanes = v128.load32_lane(from + ((<usize>e2) << 2), lanes, 2)
@@ -236,12 +236,11 @@ function four(from: usize, e0: i32, e1: i32, e2: i32, e3: i32): v128 {
 /** Scores, keys and ranks of the list up to `end`; 0 if a logit is NaN or +∞. */
 function score(end: usize): i32 {
   let ordered = i32x4.splat(-1)
-  const scored = kind === 0
-  if (scored) sigmoids(scratch + atLogits, end + atLogits, scratch + atScores)
+  if (kind === 0) sigmoids(scratch + atLogits, end + atLogits, scratch + atScores)
   for (let at = scratch; at < end; at += 16) {
     const x = v128.load(at, atLogits)
     ordered = v128.and(ordered, f32x4.lt(x, f32x4.splat(Infinity)))
-    const y = scored ? v128.load(at, atScores) : kind === 1 ? sqrtSoftpluses(x) : x
+    const y = kind === 0 ? v128.load(at, atScores) : kind === 1 ? sqrtSoftpluses(x) : x
     v128.store(at, y, atScores)
     const key = f32x4.add(f32x4.add(y, v128.load(at, atBiases)), f32x4.splat(0))
     v128.store(at, key, atKeys)
@@ -588,7 +587,7 @@ export function route(
   const words = (width + 63) >> 6
   for (let from = 0; from < tokens; from += block) {
     const some = min(block, tokens - from)
-    fetch(rows, <usize>some * rowBytes)
+    fetch(rows, <usize>some * rowBytes) // 5 % of the time where they come from memory
     let row = rows
     let masks = scratch + atMasks
     for (let t = 0; t < some; t += 4) {

@@ -1,8 +1,9 @@
 import { demote, exp, sigmoids, sqrtSoftpluses } from './elementary'
 
 /**
- * Scores of logits [n, E] to `out`, another place: sigmoid 0, √softplus 1, softmax over each row 2, with `powers` room for
- * E + 4 float64. Logits of −∞ score `masked`. 0 if a logit is NaN or +∞.
+ * Scores of logits [n, E] to `out`: sigmoid 0, √softplus 1, softmax over each row 2, with `powers` room for E + 4 float64.
+ * It may be the same place, but not for sigmoids, whose logits are read again. Logits of −∞ score `masked`. 0 if a logit is
+ * NaN or +∞.
  */
 export function scores(
   rows: usize,
