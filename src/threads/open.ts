@@ -29,7 +29,8 @@ export interface Threads {
   route(logits: Float32Array, router: RouterConfig, bias?: Float32Array): Promise<Routing>
   /**
    * Prepares a layer as `prepareLayer` does, in the memory of every thread: that many copies of its weights. Leave them
-   * alone until it is there, and above 2 GB for as long as it is used. Rejects with the InputError that `prepareLayer` throws, or after `close`.
+   * alone until it is there, and above 2 GB for as long as it is used. Rejects with the InputError that `prepareLayer` throws,
+   * or after `close`.
    */
   prepareLayer(weights: LayerWeights, config: LayerConfig): Promise<ThreadedLayer>
   /** Ends the workers, once what was asked is answered. */

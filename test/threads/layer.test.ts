@@ -1,5 +1,3 @@
-import { execFileSync } from 'node:child_process'
-import { fileURLToPath } from 'node:url'
 import { Worker } from 'node:worker_threads'
 import {
   applyCapacity,
@@ -14,9 +12,10 @@ import {
   tokenMajorOrder,
 } from 'moesim'
 import { openThreads, sharedFloats, type ThreadedLayer, type Threads } from 'moesim/threads'
-import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { anyWeights } from '../layer/any-layer.js'
-import { jobsDuring, type Watched, watched } from './workers.js'
+import { expectRefused, refusal, run } from './outcomes.js'
+import { jobsDuring, type Watched, watched, withoutSharedMemory } from './workers.js'
 
 const router = {
   numExperts: 9,
@@ -71,25 +70,6 @@ function expectSame(found: Float32Array, wanted: Float32Array): void {
   )
   expect(found).toBeInstanceOf(Float32Array)
   expect(one!.equals(other!)).toBe(true)
-}
-
-const refusal = async (from: Promise<unknown>): Promise<InputError> =>
-  from.then(
-    () => Promise.reject(new Error('nothing was refused')),
-    (error) => error,
-  )
-
-/** Rejected as `call` throws. */
-async function expectRefused(found: Promise<unknown>, call: () => unknown): Promise<void> {
-  let wanted: unknown
-  try {
-    call()
-  } catch (error) {
-    wanted = error
-  }
-  expect(wanted).toBeInstanceOf(Error)
-  const { name, message } = wanted as Error
-  expect(await refusal(found)).toMatchObject({ name, message })
 }
 
 describe.each([1, 2, 3])('%d threads', (workers) => {
@@ -220,17 +200,14 @@ describe.each([1, 2, 3])('%d threads', (workers) => {
 
 test('without shared memory the tokens are sent', async () => {
   const wanted = alone(hiddenOf(2801))
-  vi.stubGlobal('SharedArrayBuffer', undefined)
-  try {
+  await withoutSharedMemory(async () => {
     const threads = await openThreads({ workers: 3 })
     const layer = await threads.prepareLayer(weights, plain)
     const hidden = hiddenOf(2801)
     expect(hidden.buffer).toBeInstanceOf(ArrayBuffer)
     expectSame(await layer.forward(hidden), wanted)
     await threads.close()
-  } finally {
-    vi.unstubAllGlobals()
-  }
+  })
 })
 
 test('workers are asked as the multiply-adds of a batch grow', async () => {
@@ -363,9 +340,5 @@ test('forgotten layers let the process end, but not before their answer is there
     const layer = await threads.prepareLayer(randomWeights(config, streams(1)), config)
     const output = await layer.forward(sharedFloats(4000 * 48))
     console.log(threads.workers, output.length)`
-  const cwd = fileURLToPath(new URL('../..', import.meta.url))
-  const args = ['--input-type=module', '-e', code]
-  expect(execFileSync(process.execPath, args, { cwd, encoding: 'utf8', timeout: 30_000 }).trim()).toBe(
-    '3 192000',
-  )
+  expect(run(code)).toBe('3 192000')
 })

@@ -1,10 +1,9 @@
-import { execFileSync } from 'node:child_process'
-import { fileURLToPath } from 'node:url'
 import { Worker } from 'node:worker_threads'
 import { InputError, nemotron3Nano, type RouterConfig, type Routing, route, routerOf, streams } from 'moesim'
 import { openThreads, sharedFloats, type Threads } from 'moesim/threads'
-import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
-import { jobsDuring, type Watched, watched } from './workers.js'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { expectRefused, refusal, run } from './outcomes.js'
+import { jobsDuring, type Watched, watched, withoutSharedMemory } from './workers.js'
 
 const router = routerOf(nemotron3Nano)
 
@@ -26,12 +25,6 @@ function expectSame(found: Routing, wanted: Routing): void {
   expect({ ...found, experts: 0, weights: 0 }).toEqual({ ...wanted, experts: 0, weights: 0 })
   expect(bytes(found).map((part, i) => part.equals(bytes(wanted)[i]!))).toEqual([true, true])
 }
-
-const refusal = async (from: Promise<unknown>): Promise<InputError> =>
-  from.then(
-    () => Promise.reject(new Error('nothing was refused')),
-    (error) => error,
-  )
 
 const cases: [string, RouterConfig, number][] = [
   ['sigmoid', router, 12_400],
@@ -125,17 +118,7 @@ describe.each([1, 2, 3])('%d threads', (workers) => {
       [logits, router, new Float32Array(router.numExperts).fill(Number.NaN)],
       [logits, { ...router, scoreFunction: 'softmax', softmaxOrder: 'afterTopK' }, new Float32Array(128)],
     ]
-    for (const each of given) {
-      let wanted: unknown
-      try {
-        route(...each)
-      } catch (error) {
-        wanted = error
-      }
-      expect(wanted).toBeInstanceOf(Error)
-      const { name, message } = wanted as Error
-      expect(await refusal(threads.route(...each))).toMatchObject({ name, message })
-    }
+    for (const each of given) await expectRefused(threads.route(...each), () => route(...each))
   })
 
   test('answer calls that overlap, in turn', async () => {
@@ -150,16 +133,13 @@ describe.each([1, 2, 3])('%d threads', (workers) => {
 test('without shared memory the tokens are sent', async () => {
   const wanted = route(logitsOf(12_400, router.numExperts), router)
   const buffer = SharedArrayBuffer
-  vi.stubGlobal('SharedArrayBuffer', undefined)
-  try {
+  await withoutSharedMemory(async () => {
     const threads = await openThreads({ workers: 2 })
     const logits = logitsOf(12_400, router.numExperts)
     expect(logits.buffer).not.toBeInstanceOf(buffer)
     expectSame(await threads.route(logits, router), wanted)
     await threads.close()
-  } finally {
-    vi.unstubAllGlobals()
-  }
+  })
 })
 
 test('workers are asked from 8,192 tokens of 128 experts on, one for each 4,096 tokens after the first', async () => {
@@ -222,13 +202,6 @@ test.each([0, 1.5, -1, Number.NaN, 1025, '2'])('%j workers are refused', async (
   const error = await refusal(openThreads({ workers: workers as number }))
   expect(error.rule).toBe('openThreads: workers must be a whole number from 1 to 1024')
 })
-
-/** What a process prints that runs `code`, and ends by itself within half a minute. */
-function run(code: string): string {
-  const cwd = fileURLToPath(new URL('../..', import.meta.url))
-  const args = ['--input-type=module', '-e', code]
-  return execFileSync(process.execPath, args, { cwd, encoding: 'utf8', timeout: 30_000 }).trim()
-}
 
 test('forgotten threads let the process end, but not before their answer is there', () => {
   const code = `

@@ -1,4 +1,5 @@
 import { Worker } from 'node:worker_threads'
+import { vi } from 'vitest'
 
 const threads = process.getBuiltinModule('node:worker_threads')
 
@@ -43,5 +44,14 @@ export async function watched<T>(
     return await use(workers)
   } finally {
     threads.Worker = Worker
+  }
+}
+
+export async function withoutSharedMemory(use: () => Promise<void>): Promise<void> {
+  vi.stubGlobal('SharedArrayBuffer', undefined)
+  try {
+    await use()
+  } finally {
+    vi.unstubAllGlobals()
   }
 }

@@ -108,8 +108,8 @@ const doubtful = memory.data<i32>([-2139095040])
  * The sigmoids of float32 numbers from `from` to `end`, four at a time, each rounded once to float32, to `to`, which may be
  * the same place. What is only near, to 4.1e-11 of its value, takes half the operations, eʳ by a minimax polynomial of
  * degree 7; it rounds to the same number unless a point where rounding turns lies within its error, one time in five
- * hundred. Then, and far below 0, the four are computed again. One loop, not a function for each vector: calls took a third of the
- * time, and both halves read each constant once.
+ * hundred. Then, and far below 0, the four are computed again. One loop, not a function for each vector: calls took a third
+ * of the time, and both halves read each constant once.
  */
 export function sigmoids(from: usize, end: usize, to: usize): void {
   for (; from < end; from += 16) {

@@ -587,7 +587,7 @@ export function route(
   const words = (width + 63) >> 6
   for (let from = 0; from < tokens; from += block) {
     const some = min(block, tokens - from)
-    fetch(rows, <usize>some * rowBytes) // 5 % of the time where they come from memory
+    fetch(rows, <usize>some * rowBytes) // saves 5 % of the time where they come from memory
     let row = rows
     let masks = scratch + atMasks
     for (let t = 0; t < some; t += 4) {
