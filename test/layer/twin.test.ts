@@ -106,6 +106,24 @@ describe('the kernels, their plain twin and a prepared layer give the same bits'
     })
   })
 
+  test('of so many hidden units that some lie where rounding turns', () => {
+    const one = { numExperts: 1, topK: 1, scoreFunction: 'sigmoid', normalize: true, scale: 1 } as const
+    const hidden = normalRows(2000, 64)
+    const experts = new Int32Array(2000)
+    const routing = { tokens: 2000, topK: 1, numExperts: 1, experts, dropped: 0 }
+    const routed = { ...routing, weights: new Float32Array(2000).fill(1) }
+    for (const activation of ['silu', 'gelu_tanh', 'swigluoai'] as const) {
+      const config = { hiddenSize: 64, expertWidth: 64, router: one, activation, gated: true } as const
+      const all = anyWeights(config)
+      const downProj = new Float32Array(64 * 64)
+      for (let unit = 0; unit < 64; unit++) downProj[65 * unit] = 1 // every output is a unit
+      const weights = { ...all, gateProj: all.gateProj!.map((value) => value / 4), downProj }
+      const output = forwardLayer(hidden, routed, weights, config)
+      const plain = withoutWebAssembly(() => forwardLayer(hidden, routed, weights, config))
+      expect(output.findIndex((value, i) => !Object.is(value, plain[i]))).toBe(-1)
+    }
+  })
+
   const router = {
     numExperts: 3,
     topK: 2,

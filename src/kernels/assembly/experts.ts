@@ -1,4 +1,4 @@
-import { sigmoid } from './elementary'
+import { demote, inDoubt, isFar, nearPower, nearSigmoid, sigmoid, wholes } from './elementary'
 import { fetch } from './fetch'
 
 // What stands around the matrices of experts: rows in, hidden units, rows out. Widths are multiples of 16 floats.
@@ -41,24 +41,51 @@ export function activate(curve: i32, gated: i32, gate: usize, up: usize, count: 
     v128.store64_lane(up, f32x4.demote_f64x2_zero(f64x2.mul(f64x2.mul(x, x), two(up))), 0)
     gate += 8
   }
-  for (; up < end; up += 8) {
-    let x = two(gate)
-    let y = two(up)
-    let turn = x
-    if (curve === 4) {
-      const cube = f64x2.mul(f64x2.mul(f64x2.mul(f64x2.splat(0.044715), x), x), x)
-      turn = f64x2.mul(f64x2.splat(1.5957691216057308), f64x2.add(x, cube))
-    } else if (curve === 5) {
-      const seven = f64x2.splat(7)
-      x = f64x2.pmin(x, seven)
-      turn = f64x2.mul(f64x2.splat(1.702), x)
-      y = f64x2.add(f64x2.pmax(f64x2.pmin(y, seven), f64x2.splat(-7)), f64x2.splat(1))
+  for (; up < end; up += 16) {
+    const x0 = gateOf(curve, gate)
+    const x1 = gateOf(curve, gate + 8)
+    const y0 = upOf(curve, gated, up)
+    const y1 = upOf(curve, gated, up + 8)
+    const turn0 = turnOf(curve, x0)
+    const turn1 = turnOf(curve, x1)
+    const near0 = f64x2.mul(f64x2.mul(x0, nearSigmoid(nearPower(turn0, wholes(turn0)))), y0)
+    const near1 = f64x2.mul(f64x2.mul(x1, nearSigmoid(nearPower(turn1, wholes(turn1)))), y1)
+    let units = demote(near0, near1)
+    const far = v128.or(isFar(turn0), isFar(turn1))
+    if (v128.any_true(v128.or(v128.or(inDoubt(near0, near1), far), isCoarse(units)))) {
+      const unit0 = f64x2.mul(f64x2.mul(x0, sigmoid(turn0)), y0)
+      const unit1 = f64x2.mul(f64x2.mul(x1, sigmoid(turn1)), y1)
+      units = demote(unit0, unit1)
     }
-    x = f64x2.mul(x, sigmoid(turn))
-    if (gated) x = f64x2.mul(x, y)
-    v128.store64_lane(up, f32x4.demote_f64x2_zero(x), 0)
-    gate += 8
+    v128.store(up, units)
+    gate += 16
   }
+}
+
+function gateOf(curve: i32, at: usize): v128 {
+  const x = two(at)
+  return curve === 5 ? f64x2.pmin(x, f64x2.splat(7)) : x
+}
+
+function upOf(curve: i32, gated: i32, at: usize): v128 {
+  if (!gated) return f64x2.splat(1)
+  const y = two(at)
+  if (curve !== 5) return y
+  return f64x2.add(f64x2.pmax(f64x2.pmin(y, f64x2.splat(7)), f64x2.splat(-7)), f64x2.splat(1))
+}
+
+/** What the sigmoid is of: for gelu_tanh 2u, since ½ (1 + tanh u) is σ(2u). */
+function turnOf(curve: i32, x: v128): v128 {
+  if (curve === 5) return f64x2.mul(f64x2.splat(1.702), x)
+  if (curve !== 4) return x
+  const cube = f64x2.mul(f64x2.mul(f64x2.mul(f64x2.splat(0.044715), x), x), x)
+  return f64x2.mul(f64x2.splat(1.5957691216057308), f64x2.add(x, cube))
+}
+
+/** Which float32 numbers are 2⁻¹²⁶ or less, but not 0: below it, rounding drops more bits than `inDoubt` looks at. */
+function isCoarse(x: v128): v128 {
+  const before = i32x4.sub(i32x4.shl(x, 1), i32x4.splat(1)) // without the sign; before 0 lies the largest
+  return i32x4.lt_u(before, i32x4.splat(0x01000000))
 }
 
 /** Two float32 as float64. */
