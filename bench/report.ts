@@ -43,13 +43,15 @@ export function headline({ date, machine, tables }: Run): string {
 
 const isPeer = ({ name }: Row): boolean => !name.startsWith('moesim')
 
-/** Rows whose quartiles lie apart from those of the run before. */
+/** Rows whose quartiles lie apart from those of the run before, and those that it does not have. */
 export function changes(before: Run, now: Run): string {
-  const lines = [`Since ${before.date} (${before.machine}), beyond the spread:`]
+  const lines: string[] = []
+  const missing: string[] = []
   for (const { title, rows } of now.tables) {
     const earlier = before.tables.find((table) => table.title === title)
     for (const row of rows) {
       const old = earlier?.rows.find(({ name }) => name === row.name)
+      if (old === undefined) missing.push(`${title}: ${row.name}  has nothing to compare with`)
       if (old === undefined || (row.low <= old.high && old.low <= row.high)) continue
       const percent = Math.round((row.median / old.median - 1) * 100)
       const change = `${percent > 0 ? '+' : ''}${percent} %`
@@ -57,5 +59,6 @@ export function changes(before: Run, now: Run): string {
       lines.push(`${title}: ${row.name}  ${ms(old.median)} → ${ms(row.median)} ms, ${change}; ${ratios}`)
     }
   }
-  return lines.length > 1 ? lines.join('\n') : `${lines[0]} nothing.`
+  const head = `Since ${before.date} (${before.machine}), beyond the spread:`
+  return [lines.length > 0 ? head : `${head} nothing.`, ...lines, ...missing].join('\n')
 }

@@ -2,7 +2,7 @@
 npm run bench                      everything, beside the peers that are here
 npm run bench -- route layer       some of it
 npm run bench -- --json FILE       keeps the run for npm run bench:compare FILE
-npm run bench -- --write           puts the tables in bench/README.md
+npm run bench -- --write           puts the tables of everything in bench/README.md
 */
 import { readFileSync, writeFileSync } from 'node:fs'
 import { cpus, loadavg } from 'node:os'
@@ -35,6 +35,8 @@ const { values, positionals } = parseArgs({
 const unknown = positionals.find((name) => !(name in paths))
 if (unknown !== undefined)
   throw new Error(`There is no bench ${unknown}. Choose from ${Object.keys(paths).join(', ')}.`)
+if (values.write && positionals.length > 0)
+  throw new Error('--write puts the tables of a whole run in the place of those before: leave the names out.')
 const before =
   values.compare === undefined ? undefined : (JSON.parse(readFileSync(values.compare, 'utf8')) as Run)
 

@@ -90,15 +90,14 @@ export function lossOf<A extends Logits>(
 }
 
 /** What losses and routers have besides: losses of one router are often called with one object, or a router spread in. */
-const otherFields = new Set(
-  [
-    'topK experts load scoreFunction sequences devices deviceLimit gateNoise noise deviation', // of losses
-    'softmaxOrder normalize scale epsilon numGroups topGroups groupScoreTop', // of routers
-  ].flatMap((names) => names.split(' ')),
-)
+const otherFields = [
+  'topK experts load scoreFunction sequences devices deviceLimit gateNoise noise deviation', // of losses
+  'softmaxOrder normalize scale epsilon numGroups topGroups groupScoreTop', // of routers
+]
 
 function demandKnown(who: string, rest: object): void {
-  const strays = Object.entries(rest).filter(([field]) => !otherFields.has(field))
+  const known = otherFields.join(' ').split(' ')
+  const strays = Object.entries(rest).filter(([field]) => !known.includes(field))
   demandNothingElse(`${who}: the options`, Object.fromEntries(strays))
 }
 

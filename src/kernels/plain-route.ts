@@ -1,6 +1,6 @@
 import type { BlockRouter, RouteSettings } from './block-router.js'
 import { cutLogits } from './cutoffs.js'
-import { groupMask } from './group-mask.js'
+import { groupKeeper } from './keep-groups.js'
 import { listAbove } from './list-above.js'
 import { orderFew } from './order-few.js'
 import { plainScores, scoreEach } from './scores.js'
@@ -13,14 +13,13 @@ const most = 1024
 /** Tokens whose candidates are scored together. */
 const batch = 32
 
-/** The plain twin of ./assembly/route.ts: the same results to the last bit, by the same stages, but that groups take the whole way. */
+/** The plain twin of ./assembly/route.ts: the same results to the last bit, by the same stages. */
 export function plainRoute(settings: RouteSettings, bias: Float32Array): BlockRouter {
   const plan = planOf(settings, bias)
   let seen = 0
   return {
     most,
     cut({ main, low, high }) {
-      if (plan.maskLesserGroups) return // groups are scored by all of their experts
       plan.cuts.set([main, low, high])
       plan.cuts.forEach((cut, level) => cutLogits(cut, bias, settings.scoring, plan.limits[level]))
     },
@@ -45,8 +44,12 @@ type Plan = ReturnType<typeof planOf>
 
 function planOf(settings: RouteSettings, bias: Float32Array) {
   const { numExperts, topK, scoring, normalize, scale, epsilon, numGroups, topGroups } = settings
-  const few = 4 * topK + 24
+  const grouped = topGroups < numGroups
+  const few = (grouped ? 8 : 4) * topK + 24
   const room = batch * Math.min(few, numExperts) + numExperts + 4
+  // Where the experts in question stand in the rows, and their scores.
+  const list = new Int32Array(room)
+  const scores = new Float32Array(room)
   return {
     numExperts,
     topK,
@@ -57,13 +60,13 @@ function planOf(settings: RouteSettings, bias: Float32Array) {
     bias,
     few,
     softmax: scoring === 'afterTopK',
-    maskLesserGroups: topGroups < numGroups ? groupMask(settings) : undefined,
+    keepGroups: grouped ? groupKeeper(settings, { list, scores, bias }) : undefined,
     // Cuts: the usual one, a lower and a higher one; none yet.
     cuts: new Float32Array(3),
     limits: [0, 1, 2].map(() => Array.from(bias, () => Infinity)),
-    /** Where the experts in question stand in the rows, their scores, and their order from the best on. */
-    list: new Int32Array(room),
-    scores: new Float32Array(room),
+    list,
+    scores,
+    /** The order of the candidates of a token, from the best on. */
     order: new Int32Array(Math.max(few, numExperts) + 3),
     // The candidates of a token, of a batch, stand in front of its end, and are all above its floor.
     ends: new Int32Array(batch),
@@ -147,37 +150,45 @@ function score({ scoring, list, scores }: Plan, rows: Float32Array, start: numbe
 
 /** Orders the candidates of a token of a batch, listed from `start` on; false if its best K may not be among them. */
 function selectAbove(plan: Plan, row: number, start: number, t: number, place: number): boolean {
-  const { topK, bias, list, scores, order, ends, floors, keys, kths, tops } = plan
-  const n = ends[t] - start
+  const { topK, bias, list, scores, order, ends, floors, keys, kths, tops, keepGroups } = plan
+  let n = ends[t] - start
   if (n === 0) return false
+  let least = Infinity
+  if (keepGroups !== undefined) {
+    const kept = keepGroups(row, start, ends[t], floors[t])
+    n = kept.count
+    least = kept.least
+    if (n < topK) return false
+  }
   for (let i = 0; i < n; i++) {
     const key = Math.fround(scores[start + i] + bias[list[start + i] - row])
     // Of equal keys the first is larger, by so little that they round to the same float32, up to a million of them.
     keys[i] = key - i * (Math.abs(key) * 1e-14 + 1e-60)
   }
   orderFew(keys, n, order)
-  kths[place] = keys[order[topK - 1]]
+  kths[place] = Math.min(least, keys[order[topK - 1]])
   tops[place] = keys[order[0]]
   return kths[place] >= floors[t]
 }
 
 /** Selects among all experts of a token, listed from `start` on; false if a logit is NaN or +∞. */
 function selectAmongAll(plan: Plan, rows: Float32Array, row: number, start: number, place: number): boolean {
-  const { numExperts, topK, bias, list, scores, allKeys, bestKeys, order, maskLesserGroups } = plan
-  const end = start + numExperts
-  for (let e = 0; e < numExperts; e++) list[start + e] = row + e
-  if (!score(plan, rows, start, end)) return false
+  const { numExperts, topK, bias, list, scores, allKeys, bestKeys, order, keepGroups } = plan
+  let end = start
   for (let e = 0; e < numExperts; e++) {
-    const masked = rows[row + e] === Number.NEGATIVE_INFINITY
-    allKeys[e] = masked ? Number.NEGATIVE_INFINITY : scores[start + e] + bias[e]
+    list[end] = row + e
+    end += Number(rows[row + e] !== Number.NEGATIVE_INFINITY)
   }
-  maskLesserGroups?.(allKeys)
-  selectBest(allKeys, 0, numExperts, bestKeys, order, 0)
+  if (!score(plan, rows, start, end)) return false
+  const kept = keepGroups?.(row, start, end, Number.NEGATIVE_INFINITY)
+  const n = kept?.count ?? end - start
+  for (let i = 0; i < n; i++) allKeys[i] = scores[start + i] + bias[list[start + i] - row]
+  selectBest(allKeys, 0, n, bestKeys, order, 0)
   // Empty slots stand after the last expert.
-  list[end] = row - 1
-  scores[end] = Number.NEGATIVE_INFINITY
-  for (let slot = 0; slot < topK; slot++) if (order[slot] < 0) order[slot] = numExperts
-  plan.kths[place] = bestKeys[topK - 1]
+  list[start + n] = row - 1
+  scores[start + n] = Number.NEGATIVE_INFINITY
+  for (let slot = 0; slot < topK; slot++) if (order[slot] < 0) order[slot] = n
+  plan.kths[place] = Math.min(kept?.least ?? Infinity, bestKeys[topK - 1])
   plan.tops[place] = bestKeys[0]
   return true
 }

@@ -7,7 +7,10 @@ import { mean, sum } from '../stats.js'
 import type { Snapshot } from './snapshot.js'
 import type { StepResult } from './step.js'
 
-/** One step of a simulation, measured. Figures are means over layers of this batch's own load. */
+/**
+ * One step of a simulation, measured. Figures are means over layers of this batch's own load. The arrays belong to the caller:
+ * every step makes new ones, and later steps do not read those of a report.
+ */
 export interface StepReport {
   readonly step: number
   /** T, tokens of the step. */

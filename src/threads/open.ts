@@ -22,9 +22,9 @@ export interface Threads {
   readonly workers: number
   /**
    * The routing of `route`, to the byte, for every number of workers. Leave the logits alone until it is there; calls
-   * that overlap are answered in turn. Logits from `sharedFloats` are not copied. Batches too small to gain by it are
-   * routed by this thread alone, and so is one whose worker dies. Rejects with the InputError that `route` throws, or
-   * after `close`.
+   * that overlap are answered in turn. Logits from `sharedFloats` are not copied to the workers. Batches too small to gain
+   * by it are routed by this thread alone, and so is one whose worker dies. Rejects with the InputError that `route`
+   * throws, or after `close`.
    */
   route(logits: Float32Array, router: RouterConfig, bias?: Float32Array): Promise<Routing>
   /**

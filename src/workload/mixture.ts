@@ -8,7 +8,7 @@ export type Mixture = Readonly<Record<string, number>>
  * The 15 categories of Nemotron 3 Nano's pretraining data, in percent. The other phase, the languages and the sources
  * within a category are not modelled. Source: an overview of the model by its makers (arXiv 2512.20848 for the report).
  */
-export const nemotronMixture: Mixture = Object.freeze({
+export const nemotronMixture: Mixture = /* @__PURE__ */ Object.freeze({
   'Crawl-Medium': 15,
   'Crawl-Medium-High': 12,
   'Syn-Crawl-Medium-High': 10,

@@ -193,6 +193,21 @@ test('they are made without a kernel where WebAssembly is forbidden', () => {
   expect(withoutWebAssembly(() => asJson(run(setup)))).toBe(asJson(run(setup)))
 })
 
+test('the arrays of a report belong to the caller: what is written into them reaches no later step', () => {
+  const workload = gaussian({ numExperts: 24, skew: 1 })
+  for (const own of [workload, untold(workload)]) {
+    const setup = { router: base, workload: own, balance, layers: 2, tokensPerStep: 40 }
+    const left = run(setup).map((report) => asJson([report]))
+    const told: string[] = []
+    for (const report of simulate({ ...setup, steps: 4 })) {
+      told.push(asJson([report]))
+      const { load, bias, maxViolationByLayer } = report
+      for (const array of [load, bias, maxViolationByLayer]) array.fill(7)
+    }
+    expect(told).toEqual(left)
+  }
+})
+
 test('what a step has drawn and routed is made again when asked for, once', () => {
   const [report] = run({ tokensPerStep: 300, router: base, balance, workload: gaussian({ numExperts: 24 }) })
   expect(report.batches[0].logits).toHaveLength(300 * 24)
