@@ -1,11 +1,11 @@
 import { demand } from '../errors.js'
 import type { Schedule } from './protocol.js'
 
-/** Refuses what is neither a finite rate nor a schedule of one. */
+/** Refuses what is neither a finite rate nor a schedule of one; one below 0 would load the overloaded. */
 export function demandRate(who: string, rate: number | Schedule): void {
   demand(
-    typeof rate === 'function' || Number.isFinite(rate),
-    `${who}: rate must be a finite number or a schedule`,
+    typeof rate === 'function' || (Number.isFinite(rate) && rate >= 0),
+    `${who}: rate must be a finite number, 0 or more, or a schedule`,
     rate,
     'Use 1e-3, or a function of the number of updates so far.',
   )

@@ -17,6 +17,9 @@ import { nothingPending, type SimulationState, step } from './step.js'
  * Tokens of `gaussian` or `hiddenGaussian` that a top-k or linear router routes stay in the kernel that draws them, which
  * saves a quarter to a third of a step, unless there is a capacity or a rule that looks at more than loads.
  */
+export function simulate<State>(setup: Setup<State>): Generator<StepReport, void, void>
+/** The same for a balance that is one of several rules: which one, its type need not tell. */
+export function simulate(setup: Setup<unknown>): Generator<StepReport, void, void>
 export function simulate<State>(setup: Setup<State>): Generator<StepReport, void, void> {
   const world = start(setup)
   const state = setup.from === undefined ? initial(world) : resume(world, setup.from)

@@ -133,6 +133,13 @@ function checkTrace(trace: Trace): void {
     fits(`layers.${layer.index}.e_score_correction_bias`, layer.bias, E)
     fits(`layers.${layer.index}.router_weight`, layer.weight, (layer.hidden.length / tokens) * E)
     fits(`layers.${layer.index}.topk_indices`, layer.experts, tokens * K)
+    const stray = layer.experts.find((expert) => expert < -1 || expert >= E)
+    demand(
+      stray === undefined,
+      `readTrace: layers.${layer.index}.topk_indices must be experts from 0 to ${E - 1}, or -1 for none`,
+      stray,
+      'The file contradicts itself.',
+    )
     fits(`layers.${layer.index}.topk_weights`, layer.weights, tokens * K)
   }
 }

@@ -80,8 +80,9 @@ describe('the rate', () => {
 
 describe('refusals', () => {
   test.each([
-    [{ rate: Number.NaN }, 'rate must be a finite number or a schedule'],
-    [{ rate: '1e-3' }, 'rate must be a finite number or a schedule'],
+    [{ rate: Number.NaN }, 'rate must be a finite number, 0 or more, or a schedule'],
+    [{ rate: -1e-3 }, 'rate must be a finite number, 0 or more, or a schedule'],
+    [{ rate: '1e-3' }, 'rate must be a finite number, 0 or more, or a schedule'],
     [{ rate: 1, rule: 'tanh' }, "rule must be 'sign' or 'proportional'"],
     [{ rate: 1, rule: 'proportional' }, "unit must be 'mean', 'fraction' or 'tokens'"],
     [{ rate: 1, rule: 'proportional', unit: 'percent' }, "unit must be 'mean', 'fraction' or 'tokens'"],

@@ -30,7 +30,7 @@ describe('a bias that multiplies', () => {
 
   test('refuses what biasBalance refuses', () => {
     expect(() => multiplicativeBalance({ rate: Number.NaN })).toThrow(
-      'rate must be a finite number or a schedule',
+      'rate must be a finite number, 0 or more, or a schedule',
     )
   })
 })

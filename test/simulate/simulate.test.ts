@@ -54,6 +54,14 @@ describe('a simulation', () => {
     }
   })
 
+  test('takes whichever of several rules', () => {
+    const last = [noBalance, biasBalance({ rate: 0.01 })].map((balance) => {
+      const reports = [...simulate({ ...setup, balance, steps: 100 })]
+      return reports.at(-1)!.maxViolation
+    })
+    expect(last[1]).toBeLessThan(last[0] / 2)
+  })
+
   test('is endless until stopped', () => {
     let seen = 0
     for (const { step } of simulate(setup)) {

@@ -133,6 +133,12 @@ describe('a trace is refused', () => {
       'layers.10.e_score_correction_bias must hold 4 values',
     ],
     ['layers.3.topk_indices', ints([3], [0, 1, 2]), 'layers.3.topk_indices must hold 6 values'],
+    [
+      'layers.3.topk_indices',
+      ints([3, 2], [0, 1, 2, 4, -1, 0]),
+      'layers.3.topk_indices must be experts from 0 to 3, or -1 for none, got 4',
+    ],
+    ['layers.3.topk_indices', ints([3, 2], [0, 1, 2, 3, -2, 0]), 'layers.3.topk_indices must be experts'],
     ['layers.3.topk_weights', floats([3, 3]), 'layers.3.topk_weights must hold 6 values'],
   ])('whose %s contradicts the rest: %#', (name, tensor, message) => {
     expectRefused(() => changed({ [name]: tensor }), `readTrace: ${message}`)
