@@ -33,7 +33,10 @@ export function addCost(program: Command, io: Io, done: (code: number) => void):
       '--latency-us <µs>',
       'that every exchange between devices takes beside its bytes (default: of the hardware; 0 leaves it out)',
     )
-    .option('--loads <file>', 'measured loads, as for place, instead of fair routing')
+    .option(
+      '--loads <file>',
+      'measured loads, as for place, instead of fair routing: for the work of experts, not for traffic',
+    )
     .option('--last <n>', 'of a report or training: steps whose loads are summed (default 20)')
     .option('--json', 'print the figures as JSON')
     .addHelpText('after', '\nExample:\n  $ moesim cost qwen3-30b-a3b --hardware b200 --context 4096\n')

@@ -106,6 +106,24 @@ describe('the kernels, their plain twin and a prepared layer give the same bits'
     })
   })
 
+  test.each([
+    ['silu', -28.302751541137695, -4.846194144540106e-35],
+    ['silu', -21.575016021728516, -7.611319083237806e-38],
+    ['gelu_tanh', -5.618887424468994, -3.0714590203251652e-37],
+  ] as const)('of a unit just above half of the least float32: %s of %d times %d', (activation, gate, up) => {
+    const one = { numExperts: 1, topK: 1, scoreFunction: 'sigmoid', normalize: true, scale: 1 } as const
+    const config = { hiddenSize: 1, expertWidth: 1, router: one, activation, gated: true } as const
+    const weights = {
+      router: Float32Array.of(1),
+      gateProj: Float32Array.of(gate),
+      upProj: Float32Array.of(up),
+      downProj: Float32Array.of(1),
+    }
+    const routing = { tokens: 1, topK: 1, numExperts: 1, experts: Int32Array.of(0), dropped: 0 }
+    const outputs = ways(Float32Array.of(1), { ...routing, weights: Float32Array.of(1) }, weights, config)
+    expectSame([Float32Array.of(2 ** -149), ...outputs])
+  })
+
   test('of so many hidden units that some lie where rounding turns', () => {
     const one = { numExperts: 1, topK: 1, scoreFunction: 'sigmoid', normalize: true, scale: 1 } as const
     const hidden = normalRows(2000, 64)

@@ -52,7 +52,7 @@ export function activate(curve: i32, gated: i32, gate: usize, up: usize, count: 
     const near1 = f64x2.mul(f64x2.mul(x1, nearSigmoid(nearPower(turn1, wholes(turn1)))), y1)
     let units = demote(near0, near1)
     const far = v128.or(isFar(turn0), isFar(turn1))
-    if (v128.any_true(v128.or(v128.or(inDoubt(near0, near1), far), isCoarse(units)))) {
+    if (v128.any_true(v128.or(v128.or(inDoubt(near0, near1), far), isCoarse(near0, near1)))) {
       const unit0 = f64x2.mul(f64x2.mul(x0, sigmoid(turn0)), y0)
       const unit1 = f64x2.mul(f64x2.mul(x1, sigmoid(turn1)), y1)
       units = demote(unit0, unit1)
@@ -82,10 +82,10 @@ function turnOf(curve: i32, x: v128): v128 {
   return f64x2.mul(f64x2.splat(1.5957691216057308), f64x2.add(x, cube))
 }
 
-/** Which float32 numbers are 2⁻¹²⁶ or less, but not 0: below it, rounding drops more bits than `inDoubt` looks at. */
-function isCoarse(x: v128): v128 {
-  const before = i32x4.sub(i32x4.shl(x, 1), i32x4.splat(1)) // without the sign; before 0 lies the largest
-  return i32x4.lt_u(before, i32x4.splat(0x01000000))
+/** Which of four numbers are below 2⁻¹²⁶, but not 0: there, float32 drops more bits than `inDoubt` looks at. */
+function isCoarse(low: v128, high: v128): v128 {
+  const upper = i32x4.shl(i32x4.shuffle(low, high, 1, 3, 5, 7), 1) // without the sign
+  return i32x4.lt_u(i32x4.sub(upper, i32x4.splat(1)), i32x4.splat(0x701fffff)) // before 0 lies the largest
 }
 
 /** Two float32 as float64. */
