@@ -1,4 +1,5 @@
 import { demand, demandWhole } from '../errors.js'
+import { checkExperts } from '../router/check-experts.js'
 import { type RouterConfig, resolveRouter } from '../router/config.js'
 import { scoreLogits } from '../router/score.js'
 import { selectExperts } from '../router/select.js'
@@ -42,13 +43,7 @@ export function chosenExperts(
     experts,
     'Lay them out row by row and fill the slots that a token does not use with −1.',
   )
-  const odd = experts.findIndex((expert) => expert < -1 || expert >= numExperts)
-  demand(
-    odd < 0,
-    `${who}: experts must be from 0 to ${numExperts - 1}, or −1`,
-    experts[odd],
-    'Number the routed experts from 0.',
-  )
+  checkExperts(`${who}: experts must be from 0 to ${numExperts - 1}, or −1`, experts, numExperts)
   return Int32Array.from(gatherRows(experts, width, rows))
 }
 

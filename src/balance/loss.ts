@@ -91,13 +91,29 @@ export function lossOf<A extends Logits>(
 
 /** What losses and routers have besides: losses of one router are often called with one object, or a router spread in. */
 const otherFields = [
-  'topK experts load scoreFunction sequences devices deviceLimit gateNoise noise deviation', // of losses
-  'softmaxOrder normalize scale epsilon numGroups topGroups groupScoreTop', // of routers
+  // of losses
+  'topK',
+  'experts',
+  'load',
+  'scoreFunction',
+  'sequences',
+  'devices',
+  'deviceLimit',
+  'gateNoise',
+  'noise',
+  'deviation',
+  // of routers
+  'softmaxOrder',
+  'normalize',
+  'scale',
+  'epsilon',
+  'numGroups',
+  'topGroups',
+  'groupScoreTop',
 ]
 
 function demandKnown(who: string, rest: object): void {
-  const known = otherFields.join(' ').split(' ')
-  const strays = Object.entries(rest).filter(([field]) => !known.includes(field))
+  const strays = Object.entries(rest).filter(([field]) => !otherFields.includes(field))
   demandNothingElse(`${who}: the options`, Object.fromEntries(strays))
 }
 

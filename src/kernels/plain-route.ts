@@ -151,22 +151,16 @@ function score({ scoring, list, scores }: Plan, rows: Float32Array, start: numbe
 /** Orders the candidates of a token of a batch, listed from `start` on; false if its best K may not be among them. */
 function selectAbove(plan: Plan, row: number, start: number, t: number, place: number): boolean {
   const { topK, bias, list, scores, order, ends, floors, keys, kths, tops, keepGroups } = plan
-  let n = ends[t] - start
-  if (n === 0) return false
-  let least = Infinity
-  if (keepGroups !== undefined) {
-    const kept = keepGroups(row, start, ends[t], floors[t])
-    n = kept.count
-    least = kept.least
-    if (n < topK) return false
-  }
+  const kept = keepGroups?.(row, start, ends[t], floors[t])
+  const n = kept?.count ?? ends[t] - start
+  if (n < topK) return false
   for (let i = 0; i < n; i++) {
     const key = Math.fround(scores[start + i] + bias[list[start + i] - row])
     // Of equal keys the first is larger, by so little that they round to the same float32, up to a million of them.
     keys[i] = key - i * (Math.abs(key) * 1e-14 + 1e-60)
   }
   orderFew(keys, n, order)
-  kths[place] = Math.min(least, keys[order[topK - 1]])
+  kths[place] = Math.min(kept?.least ?? Infinity, keys[order[topK - 1]])
   tops[place] = keys[order[0]]
   return kths[place] >= floors[t]
 }

@@ -2,6 +2,7 @@ import { unroutedTokens } from '../capacity/unrouted.js'
 import { demand } from '../errors.js'
 import type { DrawnRouter } from '../kernels/drawn-route.js'
 import { normalSource } from '../kernels/normal-rows.js'
+import { checkExperts } from '../router/check-experts.js'
 import { drawnTopK } from '../router/drawn.js'
 import type { Batch, Router, StepContext } from '../router/protocol.js'
 import { filledSlots, loadOf, type Routing } from '../router/routing.js'
@@ -114,11 +115,6 @@ function checkRouting(routing: Routing, batch: Batch, numExperts: number): void 
     `${experts.length} experts and ${weights.length} weights`,
     'Fill the slots that a token does not use with −1, and their weights with 0.',
   )
-  const odd = experts.findIndex((expert) => expert < -1 || expert >= numExperts)
-  demand(
-    odd < 0,
-    `simulate: the experts of a routing must be from 0 to ${numExperts - 1}, or −1`,
-    experts[odd],
-    'Number the routed experts from 0.',
-  )
+  const rule = `simulate: the experts of a routing must be from 0 to ${numExperts - 1}, or −1`
+  checkExperts(rule, experts, numExperts)
 }

@@ -2,6 +2,7 @@ import { concatenate } from '../arrays.js'
 import { demand } from '../errors.js'
 import { float32Of, int32Of } from '../formats/decode.js'
 import { readSafetensors, type Safetensors, tensor } from '../formats/safetensors.js'
+import { checkExperts } from '../router/check-experts.js'
 import { type RouterConfig, resolveRouter } from '../router/config.js'
 import { metadataOf } from './metadata.js'
 import type { Workload } from './protocol.js'
@@ -133,13 +134,8 @@ function checkTrace(trace: Trace): void {
     fits(`layers.${layer.index}.e_score_correction_bias`, layer.bias, E)
     fits(`layers.${layer.index}.router_weight`, layer.weight, (layer.hidden.length / tokens) * E)
     fits(`layers.${layer.index}.topk_indices`, layer.experts, tokens * K)
-    const stray = layer.experts.find((expert) => expert < -1 || expert >= E)
-    demand(
-      stray === undefined,
-      `readTrace: layers.${layer.index}.topk_indices must be experts from 0 to ${E - 1}, or -1 for none`,
-      stray,
-      'The file contradicts itself.',
-    )
+    const rule = `readTrace: layers.${layer.index}.topk_indices must be experts from 0 to ${E - 1}, or -1 for none`
+    checkExperts(rule, layer.experts, E)
     fits(`layers.${layer.index}.topk_weights`, layer.weights, tokens * K)
   }
 }

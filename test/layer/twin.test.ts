@@ -30,6 +30,9 @@ const layers: fc.Arbitrary<LayerConfig> = fc
     router: { ...config.router, numExperts, topK: Math.min(2, numExperts) },
   }))
 
+/** A router to one expert. */
+const oneExpert = { numExperts: 1, topK: 1, scoreFunction: 'sigmoid', normalize: true, scale: 1 } as const
+
 /** Every way to compute the layer. */
 function ways(
   hidden: Float32Array,
@@ -75,8 +78,7 @@ describe('the kernels, their plain twin and a prepared layer give the same bits'
   test('of experts whose hidden units are 0 half of the time, for all kinds of tokens', () => {
     for (const activation of ['relu', 'relu2'] as const) {
       for (const gated of [false, true]) {
-        const one = { numExperts: 1, topK: 1, scoreFunction: 'sigmoid', normalize: true, scale: 1 } as const
-        const config = { hiddenSize: 40, expertWidth: 24, router: one, activation, gated } as const
+        const config = { hiddenSize: 40, expertWidth: 24, router: oneExpert, activation, gated } as const
         const weights = anyWeights(config)
         const hidden = normalRows(70, 40)
         for (const [token, value] of [-0, 1e-45, 3e38, Infinity, NaN].entries()) {
@@ -90,8 +92,13 @@ describe('the kernels, their plain twin and a prepared layer give the same bits'
   })
 
   test('of weights that are not finite, also where the hidden unit they meet is 0', () => {
-    const one = { numExperts: 1, topK: 1, scoreFunction: 'sigmoid', normalize: true, scale: 1 } as const
-    const config = { hiddenSize: 32, expertWidth: 4, router: one, activation: 'relu', gated: false } as const
+    const config = {
+      hiddenSize: 32,
+      expertWidth: 4,
+      router: oneExpert,
+      activation: 'relu',
+      gated: false,
+    } as const
     const weights = anyWeights(config)
     weights.upProj!.fill(0, 32, 64) // the second unit is always 0
     const hidden = normalRows(5, 32)
@@ -111,8 +118,7 @@ describe('the kernels, their plain twin and a prepared layer give the same bits'
     ['silu', -21.575016021728516, -7.611319083237806e-38],
     ['gelu_tanh', -5.618887424468994, -3.0714590203251652e-37],
   ] as const)('of a unit just above half of the least float32: %s of %d times %d', (activation, gate, up) => {
-    const one = { numExperts: 1, topK: 1, scoreFunction: 'sigmoid', normalize: true, scale: 1 } as const
-    const config = { hiddenSize: 1, expertWidth: 1, router: one, activation, gated: true } as const
+    const config = { hiddenSize: 1, expertWidth: 1, router: oneExpert, activation, gated: true } as const
     const weights = {
       router: Float32Array.of(1),
       gateProj: Float32Array.of(gate),
@@ -125,13 +131,12 @@ describe('the kernels, their plain twin and a prepared layer give the same bits'
   })
 
   test('of so many hidden units that some lie where rounding turns', () => {
-    const one = { numExperts: 1, topK: 1, scoreFunction: 'sigmoid', normalize: true, scale: 1 } as const
     const hidden = normalRows(2000, 64)
     const experts = new Int32Array(2000)
     const routing = { tokens: 2000, topK: 1, numExperts: 1, experts, dropped: 0 }
     const routed = { ...routing, weights: new Float32Array(2000).fill(1) }
     for (const activation of ['silu', 'gelu_tanh', 'swigluoai'] as const) {
-      const config = { hiddenSize: 64, expertWidth: 64, router: one, activation, gated: true } as const
+      const config = { hiddenSize: 64, expertWidth: 64, router: oneExpert, activation, gated: true } as const
       const all = anyWeights(config)
       const downProj = new Float32Array(64 * 64)
       for (let unit = 0; unit < 64; unit++) downProj[65 * unit] = 1 // every output is a unit
@@ -207,10 +212,9 @@ describe('the kernels, their plain twin and a prepared layer give the same bits'
       -3e38,
       NaN,
     ]
-    const one = { ...router, numExperts: 1, topK: 1 }
     for (const activation of ['relu', 'relu2', 'silu', 'gelu', 'gelu_tanh', 'swigluoai'] as const) {
       for (const gated of activation === 'swigluoai' ? [true] : [true, false]) {
-        const config = { hiddenSize: 1, expertWidth: 1, router: one, activation, gated } as const
+        const config = { hiddenSize: 1, expertWidth: 1, router: oneExpert, activation, gated } as const
         const weights = {
           router: Float32Array.of(0),
           ...(gated && { gateProj: Float32Array.of(1) }),
