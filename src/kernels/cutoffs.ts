@@ -29,7 +29,7 @@ export function cutsOf(kths: Float32Array, tops: Float32Array): Cuts | undefined
   if (known.length < 8) return undefined
   const at = (share: number): number => known[Math.floor(share * (known.length - 1))]
   const main = at(0.04)
-  const low = Math.fround(known[0] - 0.5 * (at(0.5) - known[0]))
+  const low = Math.fround(2 * known[0] - at(0.5)) // far enough that hardly a token goes the whole way
   let top = main
   for (let i = 0; i < tops.length; i++) top = Math.max(top, tops[i])
   return { main, low, high: at(0.7), top: Math.fround(top + (top - low)) }

@@ -19,7 +19,7 @@ export interface RoutingExports {
     scratch: number,
     load: number,
   ): void
-  cut(lowest: number, largest: number, main: number, low: number, high: number): void
+  cut(main: number, low: number, high: number, top: number): void
   route(rows: number, tokens: number, experts: number, weights: number, kths: number, tops: number): number
   scores(
     rows: number,

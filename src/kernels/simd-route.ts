@@ -81,10 +81,9 @@ export function simdRoute(
   const cut = (to: Cuts): void => {
     cuts = to
     const { main, low, high, top } = to
-    cutLogits(main, bias, scoring, levels[0])
-    cutLogits(low, bias, scoring, levels[1])
-    cutLogits(high, bias, scoring, levels[2])
-    kernels.cut(orderOf(low) - 1, orderOf(top), orderOf(main), orderOf(low), orderOf(high))
+    const keys = [main, low, high]
+    levels.forEach((level, i) => cutLogits(keys[i], bias, scoring, level))
+    kernels.cut(orderOf(main), orderOf(low), orderOf(high), orderOf(top))
   }
   const routeInPlace: SimdRouter['routeInPlace'] = (
     tokens,

@@ -1,4 +1,15 @@
-import { demote, inDoubt, isFar, nearPower, nearSigmoid, sigmoid, wholes } from './elementary'
+import {
+  demote,
+  even,
+  fraction,
+  inDoubt,
+  isFar,
+  nearSigmoid,
+  odd,
+  sigmoid,
+  turns,
+  wholes,
+} from './elementary'
 import { fetch } from './fetch'
 
 // What stands around the matrices of experts: rows in, hidden units, rows out. Widths are multiples of 16 floats.
@@ -46,15 +57,21 @@ export function activate(curve: i32, gated: i32, gate: usize, up: usize, count: 
     const x1 = gateOf(curve, gate + 8)
     const y0 = upOf(curve, gated, up)
     const y1 = upOf(curve, gated, up + 8)
-    const turn0 = turnOf(curve, x0)
-    const turn1 = turnOf(curve, x1)
-    const near0 = f64x2.mul(f64x2.mul(x0, nearSigmoid(nearPower(turn0, wholes(turn0)))), y0)
-    const near1 = f64x2.mul(f64x2.mul(x1, nearSigmoid(nearPower(turn1, wholes(turn1)))), y1)
+    const argument0 = argumentOf(curve, x0)
+    const argument1 = argumentOf(curve, x1)
+    const turn0 = turns(argument0)
+    const turn1 = turns(argument1)
+    const k0 = wholes(turn0)
+    const k1 = wholes(turn1)
+    const f0 = fraction(turn0, k0)
+    const f1 = fraction(turn1, k1)
+    const near0 = f64x2.mul(f64x2.mul(x0, nearSigmoid(even(f0), odd(f0), k0)), y0)
+    const near1 = f64x2.mul(f64x2.mul(x1, nearSigmoid(even(f1), odd(f1), k1)), y1)
     let units = demote(near0, near1)
-    const far = v128.or(isFar(turn0), isFar(turn1))
+    const far = v128.or(isFar(argument0), isFar(argument1))
     if (v128.any_true(v128.or(v128.or(inDoubt(near0, near1), far), isCoarse(near0, near1)))) {
-      const unit0 = f64x2.mul(f64x2.mul(x0, sigmoid(turn0)), y0)
-      const unit1 = f64x2.mul(f64x2.mul(x1, sigmoid(turn1)), y1)
+      const unit0 = f64x2.mul(f64x2.mul(x0, sigmoid(argument0)), y0)
+      const unit1 = f64x2.mul(f64x2.mul(x1, sigmoid(argument1)), y1)
       units = demote(unit0, unit1)
     }
     v128.store(up, units)
@@ -75,7 +92,7 @@ function upOf(curve: i32, gated: i32, at: usize): v128 {
 }
 
 /** What the sigmoid is of: for gelu_tanh 2u, since ½ (1 + tanh u) is σ(2u). */
-function turnOf(curve: i32, x: v128): v128 {
+function argumentOf(curve: i32, x: v128): v128 {
   if (curve === 5) return f64x2.mul(f64x2.splat(1.702), x)
   if (curve !== 4) return x
   const cube = f64x2.mul(f64x2.mul(f64x2.mul(f64x2.splat(0.044715), x), x), x)

@@ -43,8 +43,8 @@ const atScores: usize = 3 * listBytes
 const atKeys: usize = 4 * listBytes // float32
 const atRanks: usize = 5 * listBytes
 const atMasks: usize = 6 * listBytes // 32 tokens × 16 words
-const atOwn: usize = atMasks + 4096 // of four rows
-const atStarts: usize = atOwn + 512
+const atOwn: usize = atMasks + 4096 // of one row
+const atStarts: usize = atOwn + 128
 const atLevels: usize = atStarts + 256
 const atSlow: usize = atLevels + 192
 const atCuts: usize = atSlow + 128
@@ -89,11 +89,11 @@ export function plan(
   v128.store(scratchAt, i32x4.splat(i32.MAX_VALUE), atCuts) // no token is sure of its best
 }
 
-/** Sets the keys that the three rows of thresholds stand for, as ordered whole numbers. */
-export function cut(lowest: i32, largest: i32, main: i32, low: i32, high: i32): void {
-  base = lowest
+/** Sets the keys that the three rows of thresholds stand for, and one above which they are rare, as ordered whole numbers. */
+export function cut(main: i32, low: i32, high: i32, top: i32): void {
+  base = low - 1
   drop = 0
-  while (<u32>(largest - lowest) >> drop >= <u32>(0x7fffffff >> placeBits)) drop++
+  while (<u32>(top - base) >> drop >= <u32>(0x7fffffff >> placeBits)) drop++
   store<i32>(scratch, rankOf(main), atCuts)
   store<i32>(scratch, rankOf(low), atCuts + 4)
   store<i32>(scratch, rankOf(high), atCuts + 8)
@@ -133,13 +133,17 @@ function mask(row: usize, threshold: usize, out: usize, words: i32): void {
     threshold += 64
     out += 2
   }
-  const odd = width & 15
-  if (odd) {
-    for (let t = 0; t < 4; t++) {
-      const last: i32 = load<u16>(out - 2)
-      store<u16>(out - 2, <u16>(last & ((1 << odd) - 1)))
-      out += apart
-    }
+}
+
+/** The same for one row. */
+function maskOne(row: usize, threshold: usize, out: usize): void {
+  for (const end = row + ((<usize>width) << 2); row < end; row += 64) {
+    const t0 = v128.load(threshold)
+    const t1 = v128.load(threshold, 16)
+    const t2 = v128.load(threshold, 32)
+    store<u16>(out, above(row, t0, t1, t2, v128.load(threshold, 48)))
+    threshold += 64
+    out += 2
   }
 }
 
@@ -149,10 +153,18 @@ function above(row: usize, t0: v128, t1: v128, t2: v128, t3: v128): i32 {
   return ~i8x16.bitmask(i8x16.narrow_i16x8_s(a, b))
 }
 
+/** The bits of a row's experts; what `above` saw behind the last of them is cleared. */
 function count(masks: usize, words: i32): i32 {
+  const last = masks + ((<usize>(words - 1)) << 3)
+  store<u64>(last, load<u64>(last) & (u64.MAX_VALUE >> (-width & 63)))
   let n: i64 = 0
   for (let w = 0; w < words; w++) n += popcnt(load<i64>(masks + ((<usize>w) << 3)))
   return <i32>n
+}
+
+/** Fewer than K candidates, or more than have places. */
+function isUnfit(n: i32): boolean {
+  return <u32>(n - slots) > <u32>(places - slots)
 }
 
 /** Lists the candidates of the tokens; gives where the list ends. */
@@ -166,12 +178,12 @@ function compact(rows: usize, tokens: i32): usize {
     let own = masks
     let n = count(own, words)
     let level = 0
-    if (n < slots || n > places) {
+    if (isUnfit(n)) {
       level = n < slots ? 1 : 2
       own = scratch + atOwn
-      mask(rows, thresholds + <usize>level * thresholdBytes, own, words)
+      maskOne(rows, thresholds + <usize>level * thresholdBytes, own)
       n = count(own, words)
-      if (n < slots || n > places) {
+      if (isUnfit(n)) {
         later(t)
         n = 0
       }
@@ -235,21 +247,26 @@ function pick(from: usize, e0: i32, e1: i32, e2: i32, e3: i32): v128 {
 
 /** Scores, keys and ranks of the list up to `end`; 0 if a logit is NaN or +∞. */
 function score(end: usize): i32 {
-  let ordered = i32x4.splat(-1)
   if (kind === 0) sigmoids(scratch + atLogits, end + atLogits, scratch + atScores)
-  for (let at = scratch; at < end; at += 16) {
+  for (let at = scratch; kind > 0 && at < end; at += 16) {
     const x = v128.load(at, atLogits)
-    ordered = v128.and(ordered, f32x4.lt(x, f32x4.splat(Infinity)))
-    const y = kind === 0 ? v128.load(at, atScores) : kind === 1 ? sqrtSoftpluses(x) : x
-    v128.store(at, y, atScores)
-    const key = f32x4.add(f32x4.add(y, v128.load(at, atBiases)), f32x4.splat(0))
+    v128.store(at, kind === 1 ? sqrtSoftpluses(x) : x, atScores)
+  }
+  // A loop of its own, with no call in it and what is set by `plan` read before: so its constants stay in registers.
+  const least = i32x4.splat(base)
+  const most = i32x4.splat(0x7fffffff >> placeBits)
+  const dropped = drop
+  const bits = placeBits
+  let ordered = i32x4.splat(-1)
+  for (let at = scratch; at < end; at += 16) {
+    ordered = v128.and(ordered, f32x4.lt(v128.load(at, atLogits), f32x4.splat(Infinity)))
+    const key = f32x4.add(f32x4.add(v128.load(at, atScores), v128.load(at, atBiases)), f32x4.splat(0))
     v128.store(at, key, atKeys)
     const order = v128.xor(key, v128.and(i32x4.shr_s(key, 31), i32x4.splat(0x7fffffff)))
-    const rank = i32x4.shr_u(i32x4.sub(i32x4.max_s(order, i32x4.splat(base)), i32x4.splat(base)), drop)
-    const most = i32x4.splat(0x7fffffff >> placeBits)
-    v128.store(at, i32x4.shl(i32x4.min_u(rank, most), placeBits), atRanks)
+    const rank = i32x4.shr_u(i32x4.sub(i32x4.max_s(order, least), least), dropped)
+    v128.store(at, i32x4.shl(i32x4.min_u(rank, most), bits), atRanks)
   }
-  return i32x4.all_true(ordered) ? 1 : 0
+  return <i32>i32x4.all_true(ordered)
 }
 
 /** Finds the best K of four tokens, in order, from token `t` of the block on, and emits them. */
