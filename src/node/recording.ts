@@ -8,6 +8,7 @@ import {
   truncateSync,
   writeFileSync,
 } from 'node:fs'
+import { dirname } from 'node:path'
 import { demand, InputError } from '../index.js'
 import { quoted, readBytes, refusing, writeAtomically } from './files.js'
 
@@ -27,6 +28,13 @@ export const snapshotPath = (path: string): string => `${path}.snapshot.json`
 
 /** Starts a file anew. Throws an InputError if an unfinished run lies there, for it took time to make. */
 export function createRecording(path: string): Recording {
+  const folder = dirname(path)
+  demand(
+    existsSync(folder),
+    'simulate: --out must be in a folder that exists',
+    folder,
+    'Make it, or check the spelling.',
+  )
   const snapshot = snapshotPath(path)
   const remedy = `Go on with: moesim simulate --resume ${quoted(path)} (or delete ${quoted(snapshot)} to start anew).`
   demand(!existsSync(snapshot), 'simulate: --out must not be a run that was interrupted', path, remedy)

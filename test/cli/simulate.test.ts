@@ -223,7 +223,10 @@ test.each([
     '--tokens 1000000 --experts 1000',
     'simulate: tokens × layers × experts must be at most 2^28, got 1000000000.',
   ],
-  ['--out no/such/folder/run.jsonl', 'file: it must exist, got "no/such/folder/run.jsonl".'],
+  [
+    '--out no/such/folder/run.jsonl',
+    'simulate: --out must be in a folder that exists, got "no/such/folder". Make it, or check the spelling.',
+  ],
 ])('simulate %s is refused before anything is simulated', async (words, message) => {
   const { code, stdout, stderr } = await moesim(`simulate ${words}`)
   expect({ code, stdout }).toEqual({ code: 1, stdout: '' })
