@@ -5,6 +5,7 @@ import {
   openSync,
   readSync,
   rmSync,
+  statSync,
   truncateSync,
   writeFileSync,
 } from 'node:fs'
@@ -26,7 +27,10 @@ export interface Recording {
 
 export const snapshotPath = (path: string): string => `${path}.snapshot.json`
 
-/** Starts a file anew. Throws an InputError if an unfinished run lies there, for it took time to make. */
+/**
+ * Starts a file anew. Throws an InputError if something lies there that would be missed: an unfinished run, for it took time
+ * to make, or anything but the reports of a run, which can be made again.
+ */
 export function createRecording(path: string): Recording {
   const folder = dirname(path)
   demand(
@@ -38,7 +42,40 @@ export function createRecording(path: string): Recording {
   const snapshot = snapshotPath(path)
   const remedy = `Go on with: moesim simulate --resume ${quoted(path)} (or delete ${quoted(snapshot)} to start anew).`
   demand(!existsSync(snapshot), 'simulate: --out must not be a run that was interrupted', path, remedy)
+  demand(
+    !isFile(path) || holdsReports(path),
+    'simulate: --out must be a new file, or one that simulate has written',
+    path,
+    'Name another: what this one holds would be lost.',
+  )
   return recording(path, 'w')
+}
+
+/** A device or a pipe has nothing to lose, and might be read without end. */
+const isFile = (path: string): boolean =>
+  refusing(path, () => statSync(path, { throwIfNoEntry: false })?.isFile() === true)
+
+const reportStart = /^\{"step":(\d+),"tokens":\d+,"numExperts":\d+,"load":\[/
+const startBytes = 100 // more than the longest of them
+
+/**
+ * Whether every line of a file begins as a report does, step by step from the first; the last one may be torn. Lines of
+ * other programs, and of several runs in one file, are more than one run can bring back.
+ */
+function holdsReports(path: string): boolean {
+  let step = 0
+  let start = ''
+  const begun = (): boolean => reportStart.exec(start)?.[1] === String(step)
+  for (const { bytes, ends } of piecesOf(path)) {
+    start += bytes.toString('latin1', 0, startBytes - start.length)
+    if (!ends && start.length < startBytes) continue
+    if (!begun()) return false
+    if (ends) {
+      step++
+      start = ''
+    }
+  }
+  return start === '' || begun()
 }
 
 /** What the last `save` saved. */
@@ -101,25 +138,34 @@ function recording(path: string, flag: 'w' | 'a'): Recording {
   }
 }
 
-/** The lines that end in a line feed, each with the place in the file where it ends: files may be larger than memory. */
+/** The lines that end in a line feed, each with the place in the file where it ends. */
 function* wholeLines(path: string): Generator<{ text: string; end: number }, void, void> {
+  let pieces: Buffer[] = []
+  let end = 0
+  for (const { bytes, ends } of piecesOf(path)) {
+    pieces.push(bytes)
+    end += bytes.length
+    if (!ends) continue
+    end++
+    yield { text: Buffer.concat(pieces).toString('utf8'), end }
+    pieces = []
+  }
+}
+
+/** Lines in pieces, of which the last one of a line ends it, without its line feed: files may be larger than memory. */
+function* piecesOf(path: string): Generator<{ bytes: Buffer; ends: boolean }, void, void> {
   const file = refusing(path, () => openSync(path, 'r'))
   try {
     const chunk = Buffer.alloc(1 << 16)
-    let pieces: Buffer[] = []
-    let at = 0
     while (true) {
       const size = refusing(path, () => readSync(file, chunk, 0, chunk.length, null))
       if (size === 0) return
       let from = 0
       for (let feed = chunk.indexOf(10); feed >= 0 && feed < size; feed = chunk.indexOf(10, from)) {
-        pieces.push(Buffer.from(chunk.subarray(from, feed)))
+        yield { bytes: Buffer.from(chunk.subarray(from, feed)), ends: true }
         from = feed + 1
-        yield { text: Buffer.concat(pieces).toString('utf8'), end: at + from }
-        pieces = []
       }
-      pieces.push(Buffer.from(chunk.subarray(from, size)))
-      at += size
+      if (from < size) yield { bytes: Buffer.from(chunk.subarray(from, size)), ends: false }
     }
   } finally {
     closeSync(file)

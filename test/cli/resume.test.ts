@@ -1,6 +1,7 @@
 import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { join, relative } from 'node:path'
 import { expect, test } from 'vitest'
+import { createRecording } from '../../dist/node/recording.js'
 import { dataFile, interruptAt, moesim, newFolder } from './terminal.js'
 
 const folder = newFolder()
@@ -126,6 +127,46 @@ test('an interrupted run is not overwritten', async () => {
   expect(code).toBe(1)
   expect(stderr).toContain(`Go on with: moesim simulate --resume ${out} (or delete ${out}.snapshot.json`)
   expect(lines(out)).toHaveLength(3)
+})
+
+const report = '{"step":0,"tokens":64,"numExperts":2,"load":[1,127]}\n'
+test.each([
+  ['a text', '# My notes\n'],
+  ['a text without a line feed', 'x'.repeat(70_000)],
+  ['bytes', Uint8Array.of(0, 255, 10, 10)],
+  ['the log of something else', '{"step":0,"loss":3.5}\n{"step":1,"loss":3.4}\n'],
+  ['a report with a line of the user’s', `${report}# settled early\n`],
+  ['a report with words of the user’s behind it', `${report}settled early`],
+  ['two reports in one file', report + report],
+  ['a report without its beginning', report.replace('0', '1')],
+])('%s is not overwritten', async (_, content) => {
+  const out = path('theirs.jsonl')
+  writeFileSync(out, content)
+  const before = readFileSync(out)
+  const { code, stdout, stderr } = await moesim(`${words} --out ${out}`)
+  expect({ code, stdout }).toEqual({ code: 1, stdout: '' })
+  expect(stderr).toContain('simulate: --out must be a new file, or one that simulate has written, got "')
+  expect(stderr).toContain('Name another: what this one holds would be lost.')
+  expect(readFileSync(out)).toEqual(before)
+  expect(existsSync(`${out}.snapshot.json`)).toBe(false)
+})
+
+test.each([
+  ['nothing', () => ''],
+  ['a complete run', (run: string) => run],
+  ['a run whose snapshot was deleted to start anew', (run: string) => run.slice(0, -200)],
+])('a file with %s is written anew', async (_, left) => {
+  const { file } = await whole('--layers 40') // lines of more than one block
+  const out = path('own.jsonl')
+  writeFileSync(out, left(file))
+  expect((await moesim(`${words} --out ${out}`)).code).toBe(0)
+  expect(read(out)).toBe((await whole('')).file)
+})
+
+test.skipIf(process.platform === 'win32')('a device is written to as it is', () => {
+  const recording = createRecording('/dev/null')
+  recording.append({ step: 0 })
+  recording.close()
 })
 
 test('--resume takes no other options', async () => {
