@@ -1,5 +1,5 @@
 import { demand, type LayerLoad, layersOf, loadOf, readLoadCsv, sumLoads } from '../index.js'
-import { readBytes } from '../node/files.js'
+import { headed, readBytes } from '../node/files.js'
 import { readRecorded } from './recorded.js'
 import { count } from './table.js'
 
@@ -15,14 +15,14 @@ export interface GivenLoads {
  */
 export function readLoads(command: string, path: string, last: number): GivenLoads {
   const bytes = readBytes(path)
-  if (bytes.subarray(0, 8).includes(0)) return recordedLoads(command, bytes, last) // safetensors begin with a number
+  if (bytes.subarray(0, 8).includes(0)) return recordedLoads(command, path, bytes, last) // safetensors begin with a number
   if (bytes[0] === 123) return reportedLoads(command, path, bytes, last) // {
-  const layers = readLoadCsv(new TextDecoder().decode(bytes))
+  const layers = headed(path, () => readLoadCsv(new TextDecoder().decode(bytes)))
   return { words: count(layers.length, 'layer'), layers }
 }
 
-function recordedLoads(command: string, bytes: Uint8Array, last: number): GivenLoads {
-  const recorded = readRecorded(command, bytes)
+function recordedLoads(command: string, path: string, bytes: Uint8Array, last: number): GivenLoads {
+  const recorded = readRecorded(command, path, bytes)
   if ('trace' in recorded) {
     const { trace } = recorded
     const layers = trace.layers.map(({ index, experts, weights }) => {

@@ -7,7 +7,6 @@ import {
   gaussian,
   noBalance,
   type RouterConfig,
-  readTrace,
   resolveRouter,
   routerLogits,
   routerOf,
@@ -18,10 +17,10 @@ import {
   traceWorkload,
   type Workload,
 } from '../index.js'
-import { readBytes } from '../node/files.js'
 import { capacityOf } from './capacity.js'
 import { flag, type Given, oneOf, real, whole } from './given.js'
 import { defaultPreset, presetOf } from './preset.js'
+import { readRecordedTrace } from './recorded.js'
 import { count } from './table.js'
 
 /** A simulation that was asked for, checked and ready to start. */
@@ -96,7 +95,7 @@ const tokensRemedy = 'It is the tokens of one step.'
 /** Recorded tokens, and the router that they were recorded at. */
 function recorded(given: Given): Source {
   const path = String(given.trace)
-  const trace = readTrace(readBytes(path))
+  const trace = readRecordedTrace('simulate', path)
   const most = trace.layers.length
   const layers = trace.layers.slice(0, whole(given, 'layers', most, most, 'The trace holds so many.'))
   return {

@@ -17,7 +17,7 @@ export function addReplay(program: Command, io: Io, done: (code: number) => void
 }
 
 function replay(path: string, json: boolean, io: Io): number {
-  const recorded = readRecorded('replay', readBytes(path))
+  const recorded = readRecorded('replay', path, readBytes(path))
   if ('trace' in recorded) {
     const { trace } = recorded
     const layers = replayTrace(trace)

@@ -120,7 +120,7 @@ Of the loads it was placed by: on other tokens, expect more.
   })
 
   test.each([
-    ['words.csv', 'no csv', 'readLoadCsv: the columns must be expert and load'],
+    ['words.csv', 'no csv', 'words.csv: readLoadCsv: the columns must be expert and load'],
     ['json.jsonl', '{"a":1}\n', 'place: line 1 of '],
     ['torn.jsonl', '{"numExperts":2,"load":[1,2]}\n{"numEx', 'place: line 2 of '],
     ['parts.jsonl', '{"numExperts":2,"load":[1.5,2]}\n', 'must be a report'],
@@ -138,7 +138,7 @@ Of the loads it was placed by: on other tokens, expect more.
       'layer,expert,load\n0,0,1\n0,1,2\n3,0,1\n',
       'place: layer 3 must have 2 experts, as layer 0',
     ],
-    ['strange.safetensors', '\0\0\0\0\0\0\0\0', 'safetensors'],
+    ['strange.safetensors', '\0\0\0\0\0\0\0\0', 'strange.safetensors: place: it must be a safetensors file'],
   ])('a file such as %s is refused', async (name, text, message) => {
     const { code, stdout, stderr } = await moesim(['place', file(name, text)])
     expect({ code, stdout }).toEqual({ code: 1, stdout: '' })

@@ -279,8 +279,41 @@ test.each([
   const { code, stdout, stderr } = await moesim(['replay', path])
   expect({ code, stdout }).toEqual({ code: 1, stdout: '' })
   expect(stderr).toBe(
-    'moesim: replay: the file must hold a routing trace (tensors layers.N.router_input) or training loads ' +
+    `moesim: ${path}: replay: the file must hold a routing trace (tensors layers.N.router_input) or training loads ` +
       `(counts and bias), got "${found}". Give a file that a routing recorder wrote.\n`,
+  )
+})
+
+test.each([
+  ['notes.txt', 'Loads of last week\n', '"Loads of last week\\n"'],
+  ['short.txt', 'hi', '"hi"'],
+  ['null.bin', new Uint8Array(64), '"\\u0000'],
+  ['empty.safetensors', '', '"an empty file"'],
+  ['table.parquet', 'PAR1\u0015\u0004', '"PAR1'],
+])('%s is told by name as no safetensors file, whoever asks', async (name, content, shown) => {
+  const path = join(folder, name)
+  writeFileSync(path, content)
+  for (const words of [['replay'], ['simulate', '--trace']]) {
+    const { code, stdout, stderr } = await moesim([...words, path])
+    expect({ code, stdout }).toEqual({ code: 1, stdout: '' })
+    expect(stderr).toContain(`moesim: ${path}: ${words[0]}: it must be a safetensors file, got ${shown}`)
+    expect(stderr).toContain('Give a file that a routing recorder wrote.')
+  }
+})
+
+test('a file that is cut short is told by name', async () => {
+  const path = join(folder, 'cut.safetensors')
+  writeFileSync(path, readFileSync(training).subarray(0, 5000))
+  const { stderr } = await moesim(['replay', path])
+  expect(stderr).toContain(`moesim: ${path}: safetensors: tensor 'bias' ends at byte `)
+  expect(stderr).toContain('The file is cut short')
+})
+
+test('training loads are told from a trace where a trace is asked for', async () => {
+  const { code, stderr } = await moesim(['simulate', '--trace', training])
+  expect(code).toBe(1)
+  expect(stderr).toContain(
+    `moesim: ${training}: simulate: it must hold a routing trace, got "training loads". They have no tokens`,
   )
 })
 
