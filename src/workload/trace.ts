@@ -131,13 +131,30 @@ function checkTrace(trace: Trace): void {
       layer.hidden,
       'The file contradicts itself.',
     )
+    const width = layer.hidden.length / tokens
     fits(`layers.${layer.index}.e_score_correction_bias`, layer.bias, E)
-    fits(`layers.${layer.index}.router_weight`, layer.weight, (layer.hidden.length / tokens) * E)
+    fits(`layers.${layer.index}.router_weight`, layer.weight, width * E)
     fits(`layers.${layer.index}.topk_indices`, layer.experts, tokens * K)
     const rule = `readTrace: layers.${layer.index}.topk_indices must be experts from 0 to ${E - 1}, or -1 for none`
     checkExperts(rule, layer.experts, E)
     fits(`layers.${layer.index}.topk_weights`, layer.weights, tokens * K)
+    finite(`layers.${layer.index}.router_input of token`, layer.hidden, width)
+    finite(`layers.${layer.index}.router_weight of expert`, layer.weight, width)
+    finite(`layers.${layer.index}.e_score_correction_bias of expert`, layer.bias, 1)
+    finite(`layers.${layer.index}.topk_weights of token`, layer.weights, K)
   }
+}
+
+/** Every value of rows of `width`; left alone, one that is none would come to light in another place, or in none. */
+function finite(rowsOf: string, values: Float32Array, width: number): void {
+  let odd = 0
+  while (Number.isFinite(values[odd])) odd++
+  demand(
+    odd === values.length,
+    `readTrace: ${rowsOf} ${Math.floor(odd / width)} must be finite`,
+    values[odd],
+    'Look for an overflow where it was recorded.',
+  )
 }
 
 /**

@@ -144,6 +144,20 @@ describe('a trace is refused', () => {
     expectRefused(() => changed({ [name]: tensor }), `readTrace: ${message}`)
   })
 
+  test.each<[string, number[], number, string]>([
+    ['router_input', [3, 2], 5, 'router_input of token 2'],
+    ['router_weight', [4, 2], 3, 'router_weight of expert 1'],
+    ['e_score_correction_bias', [4], 3, 'e_score_correction_bias of expert 3'],
+    ['topk_weights', [3, 2], 2, 'topk_weights of token 1'],
+  ])('whose %s are not all finite, by layer and row', (name, shape, at, rows) => {
+    for (const value of [Number.NaN, Infinity, -Infinity]) {
+      const odd = floats(shape)
+      new DataView(odd.bytes.buffer).setFloat32(4 * at, value, true)
+      const message = `readTrace: layers.10.${rows} must be finite, got ${value}. Look for an overflow`
+      expectRefused(() => changed({ [`layers.10.${name}`]: odd }), message)
+    }
+  })
+
   test('of tensors of another kind', () => {
     expectRefused(() => changed({ token_ids: floats([3]) }), 'int32Of: the dtype must be one of')
     expectRefused(
