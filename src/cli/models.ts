@@ -44,9 +44,21 @@ async function namedModel(label: string, io: Io, assume?: string): Promise<Named
   const config = preset ? publishedConfig(label) : await configOf(label, io)
   const name = preset?.name ?? (label === '-' ? 'standard input' : label)
   const read = (given: object): ModelConfig =>
-    headed(label, () => fromHuggingFaceConfig(given, { name, ...(assume !== undefined && { assume }) }))
+    headed(label, () =>
+      typed(() => fromHuggingFaceConfig(given, { name, ...(assume !== undefined && { assume }) })),
+    )
   if (preset !== undefined && assume === undefined) return { label, model: preset, config, read }
   return { label, model: read(configBehind({ label, config })), config, read }
+}
+
+/** What the library says of its option, said of the one that is typed here. */
+function typed<T>(act: () => T): T {
+  try {
+    return act()
+  } catch (error) {
+    if (!(error instanceof InputError)) throw error
+    throw new InputError(error.rule, error.value, error.remedy.replace('the option assume', '--assume'))
+  }
 }
 
 /** Throws an InputError on a preset that comes without a config.json. */

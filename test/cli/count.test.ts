@@ -262,6 +262,7 @@ describe('a config.json', () => {
     const refused = await moesim(['count', path])
     expect(refused.code).toBe(1)
     expect(refused.stderr).toContain(`moesim: ${path}: fromHuggingFaceConfig: model_type must be a known one`)
+    expect(refused.stderr).toContain("To read it as one of these, such as 'llama-moe', use --assume.")
     const { stdout } = await moesim(['count', path, '--assume', 'llama-moe', '--json'])
     expect(JSON.parse(stdout)).toMatchObject(countParameters(fromHuggingFaceConfig(mixtral)))
   })
