@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs'
 import { join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { Command } from 'commander'
+import { demand } from '../index.js'
 import { exitCode, type Io } from './io.js'
 
 /** Runs another command line of this program. */
@@ -12,21 +13,35 @@ interface Stop {
   readonly argv: readonly string[]
 }
 
-export function addTour(program: Command, io: Io, done: (code: number) => void, run: RunCommand): void {
+/** `own` is the folder where the recorded files lie if they lie anywhere: the package comes without them. */
+export function addTour(
+  program: Command,
+  io: Io,
+  done: (code: number) => void,
+  run: RunCommand,
+  own: string = repositoryData,
+): void {
   program
     .command('tour')
     .description('count, simulate, replay, steer: what this program does, in half a minute')
-    .argument('[data]', 'folder of the recorded files; those of the repository unless given')
+    .argument(
+      '[data]',
+      `folder of ${files.join(' and ')}; that of the repository unless given, if it is there`,
+    )
     .addHelpText('after', '\nExample:\n  $ moesim tour\n')
-    .action(async (data?: string) => done(await tour(io, run, data ?? repositoryData)))
+    .action(async (data?: string) => done(await tour(io, run, data ?? own, data !== undefined)))
 }
+
+const files = ['trace.safetensors', 'training-load.safetensors']
 
 const repositoryData = fileURLToPath(new URL('../../examples/data/', import.meta.url))
 
-async function tour(io: Io, run: RunCommand, folder: string): Promise<number> {
-  const trace = join(folder, 'trace.safetensors')
-  const training = join(folder, 'training-load.safetensors')
-  const recorded = [trace, training].every((file) => existsSync(file))
+async function tour(io: Io, run: RunCommand, folder: string, named: boolean): Promise<number> {
+  const [trace, training] = files.map((file) => join(folder, file))
+  const recorded = existsSync(trace) && existsSync(training)
+  // Whoever names a folder wants to see what is in it; without one, the rest of the tour is worth seeing, too.
+  const remedy = 'Name the folder examples/data of the repository, or none for a tour without them.'
+  demand(recorded || !named, `tour: the folder must hold ${files.join(' and ')}`, folder, remedy)
   const stops: Stop[] = [
     { question: 'How many of its parameters does Nemotron 3 Nano use for a token?', argv: ['count'] },
     {

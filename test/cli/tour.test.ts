@@ -1,3 +1,5 @@
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { Command } from 'commander'
 import { expect, test } from 'vitest'
 import { run } from '../../dist/cli/run.js'
@@ -5,7 +7,7 @@ import { addTour } from '../../dist/cli/tour.js'
 import { moesim, newFolder, terminal } from './terminal.js'
 
 /** The tour with every simulation made short; its other stops are what they are. */
-async function tour(words: string[], code?: number) {
+async function tour(words: string[], code?: number, own?: string) {
   const paper = terminal()
   const asked: string[] = []
   let result = -1
@@ -22,6 +24,7 @@ async function tour(words: string[], code?: number) {
       result = done
     },
     shortly,
+    own,
   )
   await program.parseAsync(['tour', ...words], { from: 'user' })
   return { code: result, stdout: paper.stdout(), stderr: paper.stderr(), asked }
@@ -39,12 +42,26 @@ test('the tour counts, simulates, replays both recorded files and steers the rec
   expect(stdout).toMatch(/\nTry next:\n/)
 })
 
-test('without the recorded files it says so and does the rest', async () => {
-  const { code, stdout, asked } = await tour([newFolder()])
+test('where the recorded files do not lie it says so and does the rest', async () => {
+  const { code, stdout, asked } = await tour([], undefined, newFolder())
   expect(code).toBe(0)
   expect(asked).toEqual(['count', 'simulate'])
   expect(stdout).toContain('\nThe recorded files are not here, so their replay is left out')
   expect(stdout).toMatch(/\nTry next:\n/)
+})
+
+test.each([
+  ['none of the recorded files', []],
+  ['one of them', ['trace.safetensors']],
+])('a folder that is named and holds %s is refused at once', async (_, files) => {
+  const folder = newFolder()
+  for (const file of files) writeFileSync(join(folder, file), '')
+  const { code, stdout, stderr } = await moesim(['tour', folder])
+  expect({ code, stdout }).toEqual({ code: 1, stdout: '' })
+  expect(stderr).toBe(
+    `moesim: tour: the folder must hold trace.safetensors and training-load.safetensors, got "${folder}". ` +
+      'Name the folder examples/data of the repository, or none for a tour without them.\n',
+  )
 })
 
 test('what fails or is interrupted ends it', async () => {
@@ -56,7 +73,7 @@ test('what fails or is interrupted ends it', async () => {
 test('Ctrl-C ends the whole tour', async () => {
   const control = new AbortController()
   control.abort()
-  const { code, stderr } = await moesim(['tour', newFolder()], { signal: control.signal })
+  const { code, stderr } = await moesim(['tour'], { signal: control.signal })
   expect(code).toBe(130)
   expect(stderr).toMatch(/^Interrupted after 1 of \d+ steps\. /)
 })
