@@ -17,9 +17,12 @@ import {
   traceWorkload,
   type Workload,
 } from '../index.js'
+import { headed } from '../node/files.js'
 import { capacityOf } from './capacity.js'
 import { flag, type Given, oneOf, real, whole } from './given.js'
-import { defaultPreset, presetOf } from './preset.js'
+import type { Io } from './io.js'
+import { type NamedModel, namedModels } from './models.js'
+import { defaultPreset } from './preset.js'
 import { readRecordedTrace } from './recorded.js'
 import { count } from './table.js'
 
@@ -40,9 +43,10 @@ export interface Plan {
 }
 
 /** Reads the options of `moesim simulate`. Throws an InputError on what cannot be simulated. */
-export function planSimulation(given: Given): Plan {
+export async function planSimulation(given: Given, io: Io): Promise<Plan> {
   refuseStrays(given)
-  const { words, router, workload, layers, tokens } = given.trace ? recorded(given) : synthetic(given)
+  const source = given.trace ? recorded(given) : synthetic(given, await modelOf(given, io))
+  const { words, router, workload, layers, tokens } = source
   const { numExperts, topK, scoreFunction } = router
   const steps = whole(given, 'steps', 300, 1e9, 'It is how many batches are routed.')
   const updateEvery = whole(given, 'updateEvery', 1, 1e9, 'Use 1 to move the bias after every step.')
@@ -121,10 +125,15 @@ function logitsOf(trace: Trace): Workload {
   }
 }
 
-/** Drawn tokens, and the router of a preset. */
-function synthetic(given: Given): Source {
-  const preset = String(given.preset ?? defaultPreset)
-  const base = routerOf(presetOf(preset))
+/** The model of --preset, under the name that it was given by. */
+async function modelOf({ preset = defaultPreset, assume }: Given, io: Io): Promise<NamedModel> {
+  const [model] = await namedModels([String(preset)], io, assume === undefined ? assume : String(assume))
+  return model
+}
+
+/** Drawn tokens, and the router of a model. */
+function synthetic(given: Given, { label, model }: NamedModel): Source {
+  const base = headed(label, () => routerOf(model))
   const numExperts = whole(given, 'experts', base.numExperts, 1 << 20, 'It is the number of routed experts.')
   const router = resolveRouter({
     ...base,
@@ -135,7 +144,7 @@ function synthetic(given: Given): Source {
   const { words, workload } = tokensOf(given, numExperts)
   const layers = whole(given, 'layers', 1, 1 << 10, 'It is the MoE layers simulated at once.')
   return {
-    words: { router: `router of ${preset}`, tokens: words },
+    words: { router: `router of ${label === '-' ? model.name : label}`, tokens: words },
     workload,
     router,
     layers: Array.from({ length: layers }, (_, layer) => layer),
@@ -171,7 +180,17 @@ function balanceOf(given: Given): { words: string; balance: Balance<unknown> } {
 
 /** Options that only have a meaning beside another one: left without it, someone expects what will not happen. */
 function refuseStrays(given: Given): void {
-  const drawn = ['preset', 'experts', 'topK', 'score', 'workload', 'skew', 'sequenceLength', 'preference']
+  const drawn = [
+    'preset',
+    'assume',
+    'experts',
+    'topK',
+    'score',
+    'workload',
+    'skew',
+    'sequenceLength',
+    'preference',
+  ]
   const stray = (names: readonly string[], holds: boolean, rule: string): void => {
     const found = names.find((name) => given[name] !== undefined)
     const remedy = 'Leave out one of the two.'

@@ -1,7 +1,8 @@
+import { existsSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { setImmediate } from 'node:timers/promises'
 import type { Command } from 'commander'
-import { demand, reportToJson, type Snapshot } from '../index.js'
+import { demand, presets, reportToJson, type Snapshot } from '../index.js'
 import { quoted } from '../node/files.js'
 import { progress } from '../node/progress.js'
 import {
@@ -13,7 +14,9 @@ import {
 } from '../node/recording.js'
 import { flag, type Given } from './given.js'
 import { exitCode, type Io, terminalOf } from './io.js'
+import { modelHelp } from './models.js'
 import { type Plan, planSimulation } from './plan.js'
+import { defaultPreset } from './preset.js'
 import { describe, type Figures, follow, type Summary } from './summary.js'
 
 const saveEvery = 5000 // ms: what a kill -9 may cost
@@ -22,7 +25,8 @@ export function addSimulate(program: Command, io: Io, done: (code: number) => vo
   program
     .command('simulate')
     .description('route drawn or recorded tokens step by step while a bias balances the load')
-    .option('--preset <name>', 'take the router of this model (default nemotron-3-nano-30b-a3b)')
+    .option('--preset <model>', `take the router of this model: ${modelHelp} (default ${defaultPreset})`)
+    .option('--assume <type>', "read its config as if this were its model_type, such as 'llama-moe'")
     .option('--experts <E>', 'routed experts, instead of the preset’s')
     .option('--top-k <K>', 'experts a token chooses, instead of the preset’s')
     .option('--score <function>', 'sigmoid, softmax or sqrtsoftplus, instead of the preset’s')
@@ -71,7 +75,7 @@ interface Run {
 
 async function simulation(asked: Given, io: Io): Promise<number> {
   const { given, plan, watch, recording, from } =
-    typeof asked.resume === 'string' ? goOn(asked, asked.resume) : begin(asked)
+    typeof asked.resume === 'string' ? await goOn(asked, asked.resume, io) : await begin(asked, io)
   if (!given.json) io.stdout(`${plan.title.join('\n')}\n\n`)
   const bar = progress(terminalOf(io), plan.steps, 'steps', from?.step)
   let saved = Number.NEGATIVE_INFINITY // so that the first step is saved: a run can be resumed from then on
@@ -103,15 +107,30 @@ async function simulation(asked: Given, io: Io): Promise<number> {
   return exitCode.ok
 }
 
-function begin(asked: Given): Run {
-  // A run may be resumed from another folder.
-  const given = typeof asked.trace === 'string' ? { ...asked, trace: resolve(asked.trace) } : asked
-  const plan = planSimulation(given)
+async function begin(asked: Given, io: Io): Promise<Run> {
+  const given = typeof asked.out === 'string' ? lasting(asked) : asked
+  const plan = await planSimulation(given, io)
   const clash = typeof given.out === 'string' && resolve(given.out) === given.trace
   demand(!clash, 'simulate: --out must not be the file that --trace reads', given.out, 'Name another file.')
   const recording = typeof given.out === 'string' ? { recording: createRecording(given.out) } : {}
   return { given, plan, watch: follow(plan), ...recording }
 }
+
+/** Options that mean the same when a run goes on, which may be from another folder: files by their whole paths. */
+function lasting(asked: Given): Given {
+  const remedy = 'A run that goes on reads it again: save standard input as a file.'
+  demand(asked.preset !== '-', "simulate: --preset '-' must not stand with --out", asked.out, remedy)
+  const { trace, preset } = asked
+  return {
+    ...asked,
+    ...(typeof trace === 'string' && { trace: resolve(trace) }),
+    ...(isFile(preset) && { preset: resolve(preset) }),
+  }
+}
+
+/** A model that is named by its file. What is no file at all is told as it was typed. */
+const isFile = (preset: string | boolean | undefined): preset is string =>
+  typeof preset === 'string' && !Object.hasOwn(presets, preset) && existsSync(preset)
 
 interface Saved {
   readonly version: 1
@@ -131,7 +150,7 @@ const isGiven = (given: unknown): given is Given =>
   given !== null &&
   Object.values(given).every((value) => typeof value === 'string' || typeof value === 'boolean')
 
-function goOn(asked: Given, path: string): Run {
+async function goOn(asked: Given, path: string, io: Io): Promise<Run> {
   const other = Object.keys(asked).find((name) => name !== 'resume')
   const remedy = 'The run goes on with the options that it was started with.'
   demand(other === undefined, 'simulate: --resume stands alone', other && flag(other), remedy)
@@ -140,7 +159,7 @@ function goOn(asked: Given, path: string): Run {
   demand(isSaved(saved), 'resume: it must be a snapshot of moesim simulate', snapshotPath(path), broken)
   const given = { ...saved.given, out: path }
   const from = saved.snapshot
-  const plan = planSimulation(given)
+  const plan = await planSimulation(given, io)
   const watch = follow(plan)
   const recording = resumeRecording(path, from.step, (line, step) => {
     demand(isReport(line, step, plan), `resume: line ${step + 1} must report step ${step}`, path, broken)

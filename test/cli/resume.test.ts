@@ -71,6 +71,18 @@ test('a run that was moved goes on in its new place', async () => {
   expect(existsSync(out)).toBe(false)
 })
 
+test('a run of a config.json goes on from wherever the command is given', async () => {
+  const out = path('config.jsonl')
+  const config = relative('', dataFile('config.json'))
+  const line = `simulate --preset ${config} --assume nemotron_h --tokens 64 --steps 4 --out ${out}`
+  expect((await moesim(line, interruptAt(2))).code).toBe(130)
+  expect(JSON.parse(read(`${out}.snapshot.json`)).given.preset).toBe(dataFile('config.json'))
+  const resumed = await moesim(['simulate', '--resume', out])
+  const file = read(out)
+  expect(resumed.stdout).toBe((await moesim(line)).stdout)
+  expect(file).toBe(read(out))
+})
+
 test('recorded tokens go on from wherever the command is given', async () => {
   const out = path('trace.jsonl')
   const recorded = relative('', dataFile('trace.safetensors'))

@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { join, relative } from 'node:path'
 import {
   biasBalance,
@@ -12,7 +12,7 @@ import {
   type StepReport,
   simulate,
 } from 'moesim'
-import { expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { dataFile, moesim, newFolder } from './terminal.js'
 
 const small = 'simulate --experts 16 --top-k 2 --tokens 256 --steps 40 --rate 0.01'
@@ -145,6 +145,44 @@ test.each([
   expect(readFileSync(out, 'utf8')).toBe(lines.join(''))
 })
 
+describe('--preset with a config.json', () => {
+  const config = dataFile('config.json') // of the preset tiny
+  const line = ['simulate', '--tokens', '64', '--steps', '3', '--preset']
+  const untitled = (stdout: string): string => stdout.slice(stdout.indexOf(':'))
+
+  test('takes the router of that model, from a file or from standard input', async () => {
+    const preset = await moesim([...line, 'tiny'])
+    const file = await moesim([...line, config])
+    const stdin = async (): Promise<Uint8Array> => readFileSync(config)
+    const piped = await moesim([...line, '-'], { stdin })
+    expect(file.stdout).toMatch(`router of ${config}: 128 experts, top 6, sigmoid\n`)
+    expect(piped.stdout).toMatch(/^router of standard input: 128 experts, top 6, sigmoid\n/)
+    for (const { code, stdout } of [file, piped]) {
+      expect(code).toBe(0)
+      expect(untitled(stdout)).toBe(untitled(preset.stdout))
+    }
+  })
+
+  test('of an unknown type reads it as another where asked', async () => {
+    const path = join(newFolder(), 'new.json')
+    writeFileSync(path, readFileSync(config, 'utf8').replace('"nemotron_h"', '"new"'))
+    const refused = await moesim([...line, path])
+    expect(refused.code).toBe(1)
+    expect(refused.stderr).toContain(`${path}: fromHuggingFaceConfig: model_type must be a known one`)
+    expect(refused.stderr).toContain('use --assume.')
+    expect((await moesim([...line, path, '--assume', 'nemotron_h'])).code).toBe(0)
+  })
+
+  test.each(['none.json', 'Qwen/Qwen3-30B-A3B', 'https://example.org/config.json', 'nano-3'])(
+    'that is not there is refused as count refuses it: %s',
+    async (name) => {
+      const counted = await moesim(['count', name])
+      for (const more of [[], ['--out', join(newFolder(), 'run.jsonl')]])
+        expect(await moesim([...line, name, ...more])).toEqual(counted)
+    },
+  )
+})
+
 test('the same seed gives the same bytes, another seed others', async () => {
   const [a, b, c] = await Promise.all([
     moesim(small),
@@ -218,6 +256,11 @@ test.each([
   ['--workload domains --skew 1', 'simulate: --workload gaussian is what has a skew, got "--skew".'],
   ['--trace t --top-k 2', 'simulate: --trace brings its own router and tokens, got "--top-k".'],
   ['--trace no-such-file', 'file: it must exist, got "'],
+  [
+    '--preset - --out run.jsonl',
+    'simulate: --preset \'-\' must not stand with --out, got "run.jsonl". A run that goes on reads it again',
+  ],
+  ['--trace t --assume mixtral', 'simulate: --trace brings its own router and tokens, got "--assume".'],
   ['--preset nano-3', 'preset: it must be a known one, got "nano-3".'],
   [
     '--tokens 1000000 --experts 1000',
