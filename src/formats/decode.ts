@@ -23,20 +23,20 @@ export function float64Of(tensor: Tensor): Float64Array {
     : Float64Array.from(float32Of(tensor))
 }
 
-const wholes = {
-  I64: BigInt64Array,
-  U64: BigUint64Array,
-  I32: Int32Array,
-  U32: Uint32Array,
-  I16: Int16Array,
-  U16: Uint16Array,
-  I8: Int8Array,
-  U8: Uint8Array,
-  BOOL: Uint8Array,
-} as const
-
 /** The values of a tensor of whole numbers or booleans. Throws an InputError where one does not fit 32 bits. */
 export function int32Of(tensor: Tensor): Int32Array {
+  // Inside, for a bundle that decodes nothing keeps names that an engine may lack wherever they stand outside.
+  const wholes = {
+    I64: BigInt64Array,
+    U64: BigUint64Array,
+    I32: Int32Array,
+    U32: Uint32Array,
+    I16: Int16Array,
+    U16: Uint16Array,
+    I8: Int8Array,
+    U8: Uint8Array,
+    BOOL: Uint8Array,
+  } as const
   const dtypes = Object.keys(wholes) as (keyof typeof wholes)[]
   demandDtype('int32Of', tensor, dtypes, 'Use float32Of for floats.')
   const stored = new wholes[tensor.dtype as keyof typeof wholes](littleEndian(tensor))

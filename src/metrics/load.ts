@@ -41,7 +41,10 @@ export function maxViolation(load: ArrayLike<number>): number {
 /** Largest load / mean load: 1 at perfect balance, E/K at most. "Load imbalance" of OLMo-core, "overload" of EPLB. */
 export function maxOverMean(load: ArrayLike<number>): number {
   let largest = 0
-  for (let e = 0; e < load.length; e++) largest = Math.max(largest, load[e])
+  for (let e = 0; e < load.length; e++) {
+    demand(load[e] >= 0, 'every load must be at least 0', load[e], 'It is how many tokens an expert has.')
+    largest = Math.max(largest, load[e])
+  }
   return largest === 0 ? 1 : (largest * load.length) / sum(load)
 }
 

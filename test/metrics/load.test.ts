@@ -6,6 +6,7 @@ import {
   deadExperts,
   gini,
   globalMaxViolation,
+  InputError,
   imbalanceScore,
   layersOf,
   maxOverMean,
@@ -49,6 +50,14 @@ describe('balance figures', () => {
       deadExperts: 3,
     })
     expect(one.coefficientOfVariation).toBeCloseTo(Math.sqrt(3), 12)
+  })
+
+  test.each([Number.NaN, -1, undefined])('of a load of %s are refused', (odd) => {
+    const message = `every load must be at least 0, got ${odd}. It is how many tokens an expert has.`
+    for (const figure of [maxViolation, maxOverMean, balanceOf]) {
+      expect(() => figure([3, odd as number, 4])).toThrow(InputError)
+      expect(() => figure([3, odd as number, 4])).toThrow(message)
+    }
   })
 
   test('of no load at all are those of balance, with every expert dead', () => {
