@@ -1,5 +1,6 @@
 import {
   auxLoss,
+  biasBalance,
   coActivationShares,
   concentration,
   deepspeedCapacity,
@@ -8,16 +9,21 @@ import {
   forcedBias,
   gshardTop2Sampled,
   hashRouter,
+  InputError,
   imbalanceScore,
+  longcatBalance,
   megatronCapacity,
   moduloHashTable,
+  multiplicativeBalance,
   type Router,
   type RouterConfig,
   randomHashTable,
   randomRouting,
+  rankPenaltyBalance,
   roundRobin,
   route,
   sinkhorn,
+  smebuBalance,
   stMoeCapacity,
   streams,
   topAnyEvaluation,
@@ -66,6 +72,22 @@ describe('what is no number of its kind is refused', () => {
     expect(() => auxLoss(logits, { ...options, load: [1, 1, 1, 1] })).toThrow(message)
     expect(() => auxLoss(logits, { ...options, experts: Int32Array.of(0, 1, 2, 3) })).toThrow(message)
     expect(() => auxLoss(logits, options)).toThrow(message)
+  })
+})
+
+// In plain JavaScript, an argument is easily forgotten.
+describe('no options at all are refused by what they must hold', () => {
+  test.each<[rule: (options: never) => unknown, message: string]>([
+    [biasBalance, 'biasBalance: rate must be a finite number, 0 or more, or a schedule'],
+    [multiplicativeBalance, 'biasBalance: rate must be'],
+    [longcatBalance, 'longcatBalance: rate must be'],
+    [smebuBalance, 'smebuBalance: rate must be'],
+    [rankPenaltyBalance, 'rankPenaltyBalance: ranks must be a whole number'],
+  ])('%o', (rule, message) => {
+    for (const nothing of [undefined, null]) {
+      expect(() => rule(nothing as never)).toThrow(InputError)
+      expect(() => rule(nothing as never)).toThrow(message)
+    }
   })
 })
 

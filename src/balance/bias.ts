@@ -33,9 +33,10 @@ export interface BiasState {
  * `get_updated_expert_bias`; torchtitan for `center`. Throws an InputError on options that contradict one another.
  */
 export function biasBalance(options: BiasBalanceOptions): Balance<BiasState> {
-  const { rate, rule = 'sign', unit, center = false, ...rest } = options
+  const given = options ?? ({} as BiasBalanceOptions) // plain JavaScript may forget them
+  const { rate, rule = 'sign', unit, center = false, ...rest } = given
   demandNothingElse('biasBalance: the options', rest)
-  checkOptions(options)
+  checkOptions(given)
   const errorsOf = rule === 'sign' ? signs : (load: Int32Array) => shortfalls(load, unit)
   return {
     init: (numExperts) => ({ bias: new Float32Array(numExperts), updates: 0 }),

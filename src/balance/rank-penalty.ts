@@ -25,7 +25,7 @@ export interface RankPenaltyState {
  * InputError on ranks that do not divide the experts, an alpha outside (0, 1] and a lambda that is not finite.
  */
 export function rankPenaltyBalance(options: RankPenaltyOptions): Balance<RankPenaltyState> {
-  const { ranks, alpha = 0.1, lambda = 2, ...rest } = options
+  const { ranks, alpha = 0.1, lambda = 2, ...rest } = options ?? ({} as RankPenaltyOptions)
   demandNothingElse('rankPenaltyBalance: the options', rest)
   demandWhole(
     'rankPenaltyBalance: ranks',

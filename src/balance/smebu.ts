@@ -30,7 +30,7 @@ export interface SmebuState {
  * InputError on a rate or κ that is not finite and on a momentum outside [0, 1).
  */
 export function smebuBalance(options: SmebuOptions): Balance<SmebuState> {
-  const { rate, kappa = 2, momentum = 0.5, ...rest } = options
+  const { rate, kappa = 2, momentum = 0.5, ...rest } = options ?? ({} as SmebuOptions)
   demandNothingElse('smebuBalance: the options', rest)
   demandRate('smebuBalance', rate)
   demand(
