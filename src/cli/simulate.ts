@@ -42,7 +42,10 @@ export function addSimulate(program: Command, io: Io, done: (code: number) => vo
       '--workload <kind>',
       'gaussian: independent tokens; domains: sequences of 15 domains (default gaussian)',
     )
-    .option('--skew <s>', 'gaussian: how unlike the experts’ mean logits are (default 0.5)')
+    .option(
+      '--skew <s>',
+      'gaussian: how unlike the experts’ mean logits are; below 0, the last is the least wanted (default 0.5)',
+    )
     .option('--sequence-length <n>', 'domains: tokens of a sequence (default 64)')
     .option('--preference <p>', 'domains: how far apart the domains are (default 1)')
     .option(
