@@ -1,7 +1,8 @@
 /*
 npm run bench                      everything, beside the peers that are here
 npm run bench -- route layer       some of it
-npm run bench -- --json FILE       keeps the run for npm run bench:compare FILE
+npm run bench -- --json FILE       keeps the run
+npm run bench:compare FILE         says what has changed since a run that was kept
 npm run bench -- --write           puts the tables of everything in bench/README.md
 */
 import { readFileSync, writeFileSync } from 'node:fs'
@@ -28,17 +29,47 @@ const paths: Record<string, (peers: Peers) => Promise<Table[]>> = {
   threads: threadsTables,
 }
 
-const { values, positionals } = parseArgs({
-  allowPositionals: true,
-  options: { json: { type: 'string' }, compare: { type: 'string' }, write: { type: 'boolean' } },
-})
-const unknown = positionals.find((name) => !(name in paths))
-if (unknown !== undefined)
-  throw new Error(`There is no bench ${unknown}. Choose from ${Object.keys(paths).join(', ')}.`)
+const usage = `Usage: npm run bench [-- NAME ...] [--json FILE] [--write]
+       npm run bench:compare FILE [NAME ...]
+A NAME is one of ${Object.keys(paths).join(', ')}; a FILE for bench:compare is what --json has written.`
+
+/** A command line that was not understood ends with exit code 2, as that of moesim does. */
+function misused(what: string): never {
+  console.error(`${what}\n${usage}`)
+  process.exit(2)
+}
+
+function asked() {
+  try {
+    return parseArgs({
+      allowPositionals: true,
+      options: { json: { type: 'string' }, compare: { type: 'string' }, write: { type: 'boolean' } },
+    })
+  } catch (error) {
+    const { message } = error as Error
+    return misused(
+      message.includes('--compare') ? 'bench:compare needs the FILE of an earlier run.' : message,
+    )
+  }
+}
+
+/** The run that --json has kept in a file. */
+function keptRun(path: string): Run {
+  try {
+    const run = JSON.parse(readFileSync(path, 'utf8')) as Run | null
+    if (Array.isArray(run?.tables)) return run as Run
+  } catch (error) {
+    misused(`${path} cannot be read: ${(error as Error).message}`)
+  }
+  return misused(`${path} holds no run.`)
+}
+
+const { values, positionals } = asked()
+const unknown = positionals.find((name) => !Object.hasOwn(paths, name))
+if (unknown !== undefined) misused(`There is no bench ${unknown}.`)
 if (values.write && positionals.length > 0)
-  throw new Error('--write puts the tables of a whole run in the place of those before: leave the names out.')
-const before =
-  values.compare === undefined ? undefined : (JSON.parse(readFileSync(values.compare, 'utf8')) as Run)
+  misused('--write puts the tables of a whole run in the place of those before: leave the names out.')
+const before = values.compare === undefined ? undefined : keptRun(values.compare)
 
 const peers = await findPeers()
 const busy = loadavg()[0].toFixed(1)
