@@ -20,6 +20,7 @@ import {
   layerTensors,
   linearRouterInPrecision,
   linearSchedule,
+  loadsOnRanks,
   longcat,
   longcatBalance,
   megablocksCapacity,
@@ -170,6 +171,7 @@ test.each<[who: string, call: () => unknown]>([
     () => allToAllSeconds({ bytes: new Float64Array(4), hardware: hardware.h200, ...stray }),
   ],
   ['moeLayerCost: the setup', () => moeLayerCost(routing, { ...layerSetup, ...stray })],
+  ['loadsOnRanks: the setup', () => loadsOnRanks([[1, 1]], { topK: 1, ranks: 1, ...stray })],
   [
     'expertParallelDecode: the setup',
     () => expertParallelDecode({ ...decode, ranks: 1, batchPerRank: 1, ...stray }),

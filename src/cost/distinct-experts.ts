@@ -1,6 +1,7 @@
 import { demand, demandWhole } from '../errors.js'
 import { demandChoices, type ExpertChoices } from '../router/choices.js'
 import { loadOf, type Routing } from '../router/routing.js'
+import { touched } from './touched.js'
 
 /**
  * N(B), the experts of a layer that B tokens read when each chooses K of E at random: E (1 − (1 − K/E)^B).
@@ -49,17 +50,4 @@ export function tokensPerTouchedExpert(batch: ExpertChoices & { readonly tokens:
 /** The experts that a routing reads, counted. */
 export function distinctExperts(routing: Routing): number {
   return loadOf(routing).reduce((count, load) => count + (load > 0 ? 1 : 0), 0)
-}
-
-/**
- * 1 − (1 − p)^n by squaring, of the complement: what two batches touch is a + b − a b. Nothing is subtracted from 1, so
- * that it is p itself for n = 1, and right for the smallest p.
- */
-function touched(p: number, n: number): number {
-  let all = 0
-  for (let power = p, left = n; left > 0; left = Math.floor(left / 2)) {
-    if (left % 2 === 1) all += power * (1 - all)
-    power += power * (1 - power)
-  }
-  return all
 }

@@ -1,12 +1,17 @@
-import { demandNothingElse, demandWhole } from '../errors.js'
+import { demand, demandNothingElse, demandWhole } from '../errors.js'
 import { demandMultiple } from '../model/demands.js'
-import { type ModelMemory, sequenceBytes } from '../model/memory.js'
+import { type ExpertLayers, type ModelMemory, sequenceBytes } from '../model/memory.js'
 import type { StorageFormat } from '../model/storage.js'
+import { mean, sum } from '../stats.js'
 import { activeParametersOf } from './decode.js'
 import { expectedDistinctExperts } from './distinct-experts.js'
+import { expectedGroupsTouched } from './groups-touched.js'
 import { demandHardware, exchangeFields, flopsPerSecondIn, type Hardware } from './hardware.js'
+import type { LoadsOnRanks } from './loads-on-ranks.js'
+import { busiestPorts, type Ports } from './ports.js'
 import { expectedStraggler } from './straggler.js'
-import { expectedBytesPerToken } from './traffic.js'
+import { touched } from './touched.js'
+import { allToAllBytesPerToken } from './traffic.js'
 
 /** Decoding over R ranks: each has its own sequences and all weights but the routed experts, which are spread evenly. */
 export interface ExpertParallelDecode {
@@ -20,7 +25,9 @@ export interface ExpertParallelDecode {
   readonly activations: StorageFormat
   readonly dispatch: StorageFormat
   readonly combine: StorageFormat
-  /** Largest over mean load of the ranks, such as a counted one; that of fair routing unless given. */
+  /** Measured loads of the model's layers on these ranks, of `loadsOnRanks`; fair routing, each expert once, unless given. */
+  readonly measured?: LoadsOnRanks | undefined
+  /** Largest over mean load of the ranks; that of measured loads, or of fair routing, unless given. */
   readonly straggler?: number
 }
 
@@ -43,55 +50,46 @@ export interface ExpertParallelPoint {
 }
 
 /**
- * What a decode step over R ranks takes at least. Experts' work counts with the straggler factor, reading of weights and
- * traffic without. A vector travels for each rank that a token needs, over the network too; each exchange begins with the
- * latency of the hardware, the same near and far and for any number of ranks, as measured ones nearly are: set it to 0 for
- * what no library could beat. Left out: contention and packing of messages, memory for activations, attention over the
- * context as computation, and that copies of experts may live on several ranks.
- * Throws an InputError where the experts of a layer do not divide by the ranks.
+ * What a decode step over R ranks takes at least: in each layer all wait for the rank whose experts have most to do, for the
+ * one that reads most of them, and for the busiest port. A vector travels for each rank that a token needs, over the network
+ * too; each exchange begins with the latency of the hardware, the same near and far and for any number of ranks, as measured
+ * ones nearly are: set it to 0 for what no library could beat. Without measured loads, tokens choose each set of experts with
+ * the same chance, which leaves ports and reading even and only the experts' work to `expectedStraggler`; with them, layers
+ * that were not measured are like those that were. Left out: contention and packing of messages, memory for activations,
+ * attention over the context as computation, and what `loadsOnRanks` leaves out.
+ * Throws an InputError where the experts of a layer do not divide by the ranks, and on measured loads of other experts or
+ * ranks.
  */
 export function expertParallelDecode(setup: ExpertParallelDecode): ExpertParallelPoint {
   const { model, hardware, ranks, batchPerRank, contextTokens, ...formats } = setup
-  const { activations, dispatch, combine, straggler: given, ...rest } = formats
+  const { activations, dispatch, combine, measured, straggler: given, ...rest } = formats
   const who = 'expertParallelDecode'
   demandNothingElse(`${who}: the setup`, rest)
   demandWhole(`${who}: ranks`, ranks, 1, 1 << 20, 'It is the number of devices.')
   demandWhole(`${who}: batchPerRank`, batchPerRank, 1, 1e9, 'It is the sequences of one device.')
   demandWhole(`${who}: contextTokens`, contextTokens, 0, 1e9, 'It is the tokens that a sequence has so far.')
   demandHardware(who, hardware, 'memoryBytesPerSecond', ...exchangeFields)
-  const tokens = ranks * batchPerRank
-  const node = Math.min(hardware.ranksPerNode, ranks)
-  const read = { layers: 0, stored: 0, bytes: 0, nearBytes: 0, farBytes: 0, waiting: 0 }
-  for (const { layers, numExperts, topK, expertBytes, expertParameters, width } of model.experts) {
-    demandMultiple(
-      `${who}: the experts of a layer`,
-      numExperts,
-      'ranks',
-      ranks,
-      'Each rank holds equally many.',
+  const step = { layers: 0, stored: 0, read: 0, transferSeconds: 0, waiting: 0 }
+  for (const layer of model.experts) {
+    const { layers, topK, expertBytes, expertParameters, width } = layer
+    const own = measured ? measuredLayer(layer, measured, setup) : fairLayer(layer, setup)
+    const vectorBytes = allToAllBytesPerToken({ topK: 1, width, dispatch, combine })
+    const portSeconds = own.ports.map(({ near, far }) =>
+      Math.max(near / hardware.linkBytesPerSecond, far / hardware.networkBytesPerSecond),
     )
-    read.layers += layers
-    read.stored += (layers * numExperts * expertBytes) / ranks
-    read.bytes += (layers * expertBytes * expectedDistinctExperts({ numExperts, topK, tokens })) / ranks
-    const sizes = { numExperts, topK, groups: ranks, width, dispatch, combine }
-    const straggler = given ?? expectedStraggler({ tokens, numExperts, topK, ranks })
-    const leaving = layers * batchPerRank * expectedBytesPerToken(sizes)
-    const near = ranks > 1 ? (node - 1) / (ranks - 1) : 0
-    read.nearBytes += leaving * near
-    read.farBytes += leaving * (1 - near)
-    read.waiting += (straggler - 1) * layers * topK * expertParameters
+    step.layers += layers
+    step.stored += (layers * own.slots * expertBytes) / ranks
+    step.read += layers * own.expertsRead * expertBytes
+    step.transferSeconds += layers * batchPerRank * vectorBytes * mean(portSeconds)
+    step.waiting += ((given ?? own.straggler) - 1) * layers * topK * expertParameters
   }
   const perSequence = sequenceBytes(model, contextTokens)
-  const moved = model.commonBytes + read.bytes + batchPerRank * (perSequence + model.stateBytes)
+  const moved = model.commonBytes + step.read + batchPerRank * (perSequence + model.stateBytes)
   const memorySeconds = moved / hardware.memoryBytesPerSecond
-  const flops = 2 * batchPerRank * (activeParametersOf(model) + read.waiting)
+  const flops = 2 * batchPerRank * (activeParametersOf(model) + step.waiting)
   const computeSeconds = flops / flopsPerSecondIn(hardware, activations)
-  const latencySeconds = ranks > 1 ? 2 * read.layers * (hardware.latencySeconds ?? 0) : 0
-  const transferSeconds = Math.max(
-    read.nearBytes / hardware.linkBytesPerSecond,
-    read.farBytes / hardware.networkBytesPerSecond,
-  )
-  const communicationSeconds = latencySeconds + transferSeconds
+  const latencySeconds = ranks > 1 ? 2 * step.layers * (hardware.latencySeconds ?? 0) : 0
+  const communicationSeconds = latencySeconds + step.transferSeconds
   const stepSeconds = Math.max(memorySeconds, computeSeconds, communicationSeconds)
   const unspread = model.experts.reduce(
     (sum, { layers, numExperts, expertBytes }) => sum + layers * numExperts * expertBytes,
@@ -100,7 +98,7 @@ export function expertParallelDecode(setup: ExpertParallelDecode): ExpertParalle
   return {
     ranks,
     batchPerRank,
-    memoryBytesPerRank: model.weightBytes - unspread + read.stored + batchPerRank * perSequence,
+    memoryBytesPerRank: model.weightBytes - unspread + step.stored + batchPerRank * perSequence,
     memorySeconds,
     computeSeconds,
     latencySeconds,
@@ -108,5 +106,60 @@ export function expertParallelDecode(setup: ExpertParallelDecode): ExpertParalle
     stepSeconds,
     tokensPerSecondPerRank: batchPerRank / stepSeconds,
     tokensPerSecondPerSequence: 1 / stepSeconds,
+  }
+}
+
+/** What one layer asks of the rank that has most of it. */
+interface LayerDemand {
+  /** Of all ranks. */
+  readonly slots: number
+  /** Experts whose weights it reads, in the mean of a step. */
+  readonly expertsRead: number
+  readonly straggler: number
+  /** Of each measured layer. */
+  readonly ports: readonly Ports[]
+}
+
+type Spread = Pick<ExpertParallelDecode, 'ranks' | 'batchPerRank' | 'hardware'>
+
+function fairLayer(
+  { numExperts, topK }: ExpertLayers,
+  { ranks, batchPerRank, hardware: { ranksPerNode } }: Spread,
+): LayerDemand {
+  const equally = 'Each rank holds equally many.'
+  demandMultiple('expertParallelDecode: the experts of a layer', numExperts, 'ranks', ranks, equally)
+  const tokens = ranks * batchPerRank
+  const chance = expectedGroupsTouched({ numExperts, topK, groups: ranks }) / ranks
+  return {
+    slots: numExperts,
+    expertsRead: expectedDistinctExperts({ numExperts, topK, tokens }) / ranks,
+    straggler: expectedStraggler({ tokens, numExperts, topK, ranks }),
+    ports: [busiestPorts(new Float64Array(ranks).fill(chance), ranksPerNode)],
+  }
+}
+
+function measuredLayer(
+  { numExperts, topK }: ExpertLayers,
+  measured: LoadsOnRanks,
+  { ranks, batchPerRank, hardware: { ranksPerNode } }: Spread,
+): LayerDemand {
+  for (const [name, wanted] of Object.entries({ numExperts, topK, ranks })) {
+    const found = measured[name as 'ranks']
+    const remedy = 'Give loadsOnRanks those of this model, on these ranks.'
+    demand(found === wanted, `expertParallelDecode: ${name} of measured must be ${wanted}`, found, remedy)
+  }
+  const { slots, layers, straggler } = measured
+  const tokens = ranks * batchPerRank
+  const most = layers.map(({ slotChances }) => {
+    const read = slotChances.map((chance) => touched(chance, tokens))
+    const ofRank = (rank: number): number =>
+      sum(read.subarray((rank * slots) / ranks, ((rank + 1) * slots) / ranks))
+    return Array.from({ length: ranks }, (_, rank) => ofRank(rank)).reduce((a, b) => Math.max(a, b))
+  })
+  return {
+    slots,
+    expertsRead: mean(most),
+    straggler,
+    ports: layers.map(({ chances }) => busiestPorts(chances, ranksPerNode)),
   }
 }

@@ -1,0 +1,68 @@
+/**
+ * Conditional Poisson sampling: each of E things is taken by a chance of its own, and only draws that take exactly `size`
+ * count. Of all ways to take `size` things, each with its given share of the draws, it is the most random one (that of the
+ * greatest entropy); with equal shares every set has the same chance. Chen, Dempster and Liu, Biometrika 81 (1994) 457.
+ */
+
+/**
+ * [E] the chances of their own that take each thing in the given shares of the draws, [E]: each from 0 to 1, together `size`.
+ * Right to 1e-12 of a draw, after some 30 rounds at most; shares within 1e-9 of 0 and 1 stay what they are.
+ */
+export function ownChances(shares: Float64Array, size: number): Float64Array {
+  let chances = shares
+  for (let rounds = 0; rounds < mostRounds; rounds++) {
+    const odds = oddsOf(chances, size)
+    // Where so many have shares of 1, but for rounding, nothing is left out at all and the odds are infinite.
+    const isOpen = (e: number): boolean => shares[e] > 1e-9 && shares[e] < 1 - 1e-9 && odds[e] < Infinity
+    if (odds.every((o, e) => !isOpen(e) || Math.abs(o / (1 + o) - shares[e]) <= 1e-12)) break
+    chances = chances.map((chance, e) => {
+      if (!isOpen(e)) return chance
+      // Half of what Newton's method on each alone would do: as others give way, all of it may overshoot for ever.
+      const own = (chance / (1 - chance)) * Math.sqrt(shares[e] / (1 - shares[e]) / odds[e])
+      return own / (1 + own)
+    })
+  }
+  return chances
+}
+
+const mostRounds = 100
+
+/** [E] the odds that a thing is among the `size` taken: how often it is over how often it is not. */
+function oddsOf(chances: Float64Array, size: number): Float64Array {
+  const width = size + 1
+  const before = new Float64Array(chances.length * width) // of the things before each
+  const taken = none(size)
+  chances.forEach((chance, e) => {
+    before.set(taken, e * width)
+    addThing(taken, chance)
+  })
+  const after = none(size)
+  const odds = new Float64Array(chances.length)
+  for (let e = chances.length - 1; e >= 0; e--) {
+    const row = e * width
+    let others = 0 // that `size` are taken without this one
+    let fewer = 0 // and one less
+    for (let i = 0; i < size; i++) {
+      others += before[row + i] * after[size - i]
+      fewer += before[row + i] * after[size - 1 - i]
+    }
+    others += before[row + size] * after[0]
+    odds[e] = (chances[e] * fewer) / ((1 - chances[e]) * others)
+    addThing(after, chances[e])
+  }
+  return odds
+}
+
+/** [size + 1] the chances that so many are taken, of nothing at all. */
+export function none(size: number): Float64Array {
+  const taken = new Float64Array(size + 1)
+  taken[0] = 1
+  return taken
+}
+
+/** Puts one more thing among those that `taken` [size + 1] is of, in place; of its draws only the share `kept` is counted. */
+export function addThing(taken: Float64Array, chance: number, kept = 1): void {
+  for (let count = taken.length - 1; count > 0; count--)
+    taken[count] = taken[count] * (1 - chance) + taken[count - 1] * chance * kept
+  taken[0] *= 1 - chance
+}
