@@ -1,26 +1,26 @@
 import {
+  allToAllBytesPerToken,
   computeBoundTokens,
   type DecodeBytes,
   decodeBytes,
   demand,
-  type ExpertLayers,
   type ExpertParallelPoint,
-  expectedBytesPerToken,
   expectedDistinctExperts,
   expectedGroupsTouched,
   expectedStraggler,
   expertParallelDecode,
   type Hardware,
+  type LoadsOnRanks,
   largestBatch,
-  linearPlacement,
+  loadsOnRanks,
   type ModelMemory,
   memoryBoundTokensPerSecond,
   paretoFront,
   type StorageFormat,
-  stragglerFactor,
   sweepExpertParallel,
   throughputAndMemory,
 } from '../index.js'
+import type { GivenPlacement } from './cost-placement.js'
 
 /** What is asked for. */
 export interface CostQuestion {
@@ -33,6 +33,8 @@ export interface CostQuestion {
   readonly activations: StorageFormat
   /** Measured loads, [E] a layer; fair routing without. */
   readonly loads?: readonly ArrayLike<number>[]
+  /** Where the experts of those loads stand; in their order on any number of ranks without. */
+  readonly placed?: GivenPlacement
 }
 
 interface DecodeRow extends DecodeBytes {
@@ -44,12 +46,16 @@ interface DecodeRow extends DecodeBytes {
 
 interface RankRow extends ExpertParallelPoint {
   readonly devicesPerToken: number
-  /** One layer, both ways, of what leaves the device. */
+  /** One layer, both ways, of what leaves the device in the mean. */
   readonly bytesPerToken: number
   /** Largest over mean load; by chance of as many tokens as were counted, or as decode together. */
   readonly straggler: number
-  readonly stragglerByChance: number
+  readonly stragglerByChance: number | undefined
+  /** Largest over mean of what devices get: 1 of fair routing. */
+  readonly busiestPort: number
   readonly fits: boolean
+  /** Experts stand as they were placed, not in their order. */
+  readonly placed: boolean
 }
 
 export interface CostFigures {
@@ -58,20 +64,18 @@ export interface CostFigures {
   readonly computeBoundTokens: number
   readonly decode: readonly DecodeRow[]
   readonly ranks: readonly RankRow[]
-  readonly front: readonly ExpertParallelPoint[]
+  readonly front: readonly (ExpertParallelPoint & { readonly placed: boolean })[]
 }
 
 const usableShare = 0.9
 const batches = [1, 8, 16, 32, 64, 128, 256, 512, 1024]
 
 export function costFigures(question: CostQuestion): CostFigures {
-  const { memory, hardware, contextTokens, batchPerRank, weights, activations, loads } = question
+  const { memory, hardware, contextTokens, weights, activations } = question
   const [first] = memory.experts
   const fits = largestBatch(memory, hardware, { contextTokens, usableShare })
   const asked = fits > 0 ? [...batches.filter((batch) => batch < fits), fits] : []
-  const vectors = { dispatch: activations, combine: 'bf16' } as const
-  const setup = { model: memory, hardware, contextTokens, activations, ...vectors }
-  const sizes = commonDivisors(memory.experts.map(({ numExperts }) => numExperts))
+  const spreads = spreadsOf(question)
   return {
     largestBatch: fits,
     computeBoundTokens:
@@ -82,28 +86,39 @@ export function costFigures(question: CostQuestion): CostFigures {
       ...decodeBytes(memory, { batch, contextTokens }),
       tokensPerSecondAtMost: memoryBoundTokensPerSecond(memory, hardware, { batch, contextTokens }),
     })),
-    ranks: sizes.map((ranks) => {
-      const { straggler, stragglerByChance } = loads
-        ? counted(loads, first, ranks)
-        : uncounted(first, ranks, ranks * batchPerRank)
-      const point = expertParallelDecode({ ...setup, ranks, batchPerRank, straggler })
-      return {
-        ...point,
-        devicesPerToken: expectedGroupsTouched({ ...first, groups: ranks }),
-        bytesPerToken: expectedBytesPerToken({ ...first, groups: ranks, ...vectors }),
-        straggler,
-        stragglerByChance,
-        fits: point.memoryBytesPerRank <= usableShare * hardware.memoryBytes,
-      }
-    }),
+    ranks: spreads.map((spread) => rankRow(question, spread)),
     front: paretoFront(
-      sizes.flatMap((ranks) => {
-        const measured = loads && { straggler: counted(loads, first, ranks).straggler }
-        return sweepExpertParallel({ ...setup, ...measured, ranks: [ranks], batches, usableShare })
-      }),
+      spreads.flatMap(({ ranks, measured, placed }) =>
+        sweepExpertParallel({ ...setupOf(question), measured, ranks: [ranks], batches, usableShare }).map(
+          (point) => ({ ...point, placed }),
+        ),
+      ),
       throughputAndMemory,
     ),
   }
+}
+
+/** Experts on so many ranks, by their loads where these were measured. */
+interface Spread {
+  readonly ranks: number
+  readonly measured: LoadsOnRanks | undefined
+  readonly placed: boolean
+}
+
+/** In their order over every number of ranks that they spread evenly over, and as they were placed. */
+function spreadsOf({ memory, loads, placed }: CostQuestion): Spread[] {
+  const [{ numExperts, topK }] = memory.experts
+  for (const load of loads ?? []) {
+    const rule = `cost: the loads must be those of ${numExperts} experts, as the model has`
+    demand(load.length === numExperts, rule, load.length, 'Name the model that was measured.')
+  }
+  const inOrder = commonDivisors(memory.experts.map((layer) => layer.numExperts)).map((ranks) => {
+    const measured = loads && loadsOnRanks(loads, { topK, ranks })
+    return { ranks, measured, placed: false }
+  })
+  if (loads === undefined || placed === undefined) return inOrder
+  const asPlaced = { ranks: placed.ranks, measured: loadsOnRanks(loads, { topK, ...placed }), placed: true }
+  return [...inOrder, asPlaced].sort((a, b) => a.ranks - b.ranks)
 }
 
 /** The sizes over which the experts of every layer spread evenly. */
@@ -113,28 +128,44 @@ function commonDivisors(counts: readonly number[]): number[] {
   return sizes.filter((size) => counts.every((count) => count % size === 0))
 }
 
-interface Stragglers {
-  readonly straggler: number
-  readonly stragglerByChance: number
+const vectorsOf = ({ activations }: CostQuestion) => ({ dispatch: activations, combine: 'bf16' }) as const
+
+function setupOf(question: CostQuestion) {
+  const { memory, hardware, contextTokens, activations } = question
+  return { model: memory, hardware, contextTokens, activations, ...vectorsOf(question) }
 }
 
-function uncounted({ numExperts, topK }: ExpertLayers, ranks: number, tokens: number): Stragglers {
-  const straggler = expectedStraggler({ numExperts, topK, ranks, tokens })
-  return { straggler, stragglerByChance: straggler }
+function rankRow(question: CostQuestion, { ranks, measured, placed }: Spread): RankRow {
+  const { memory, hardware, batchPerRank } = question
+  const [first] = memory.experts
+  const point = expertParallelDecode({ ...setupOf(question), ranks, batchPerRank, measured })
+  const { ranksPerToken, straggler, busiestPort } = measured ?? {
+    ranksPerToken: expectedGroupsTouched({ ...first, groups: ranks }),
+    straggler: expectedStraggler({ ...first, ranks, tokens: ranks * batchPerRank }),
+    busiestPort: 1,
+  }
+  const vectorBytes = allToAllBytesPerToken({ ...first, ...vectorsOf(question), topK: 1 })
+  return {
+    ...point,
+    placed,
+    devicesPerToken: ranksPerToken,
+    bytesPerToken: ranksPerToken * (1 - 1 / ranks) * vectorBytes,
+    straggler,
+    stragglerByChance: measured ? stragglerByChance(measured) : straggler,
+    busiestPort,
+    fits: point.memoryBytesPerRank <= usableShare * hardware.memoryBytes,
+  }
 }
 
-/** Experts side by side, and what chance would make of as many tokens; both the mean over layers. */
-function counted(loads: readonly ArrayLike<number>[], layer: ExpertLayers, ranks: number): Stragglers {
-  const { numExperts, topK } = layer
-  const found = loads.map((load) => {
-    const rule = `cost: the loads must be those of ${numExperts} experts, as the model has`
-    demand(load.length === numExperts, rule, load.length, 'Name the preset that was measured.')
-    const tokens = Math.round(Array.from(load).reduce((sum, count) => sum + count, 0) / topK)
-    return {
-      straggler: stragglerFactor(load, linearPlacement(load, { replicas: numExperts, ranks }), ranks),
-      stragglerByChance: uncounted(layer, ranks, tokens).straggler,
-    }
+/**
+ * What chance makes of as many tokens as were counted, the mean over layers, of experts in their order; undefined where
+ * these do not spread evenly.
+ */
+function stragglerByChance({ topK, numExperts, ranks, layers }: LoadsOnRanks): number | undefined {
+  if (numExperts % ranks !== 0) return undefined
+  const found = layers.map(({ load }) => {
+    const tokens = Math.round(load.reduce((sum, count) => sum + count, 0) / topK)
+    return expectedStraggler({ numExperts, topK, ranks, tokens })
   })
-  const mean = (of: keyof Stragglers): number => found.reduce((sum, one) => sum + one[of], 0) / found.length
-  return { straggler: mean('straggler'), stragglerByChance: mean('stragglerByChance') }
+  return found.reduce((sum, one) => sum + one, 0) / found.length
 }

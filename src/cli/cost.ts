@@ -5,15 +5,18 @@ import {
   hardware,
   type ModelMemory,
   memoryOf,
+  presets,
   type StorageFormat,
   sequenceBytes,
   storageBytes,
 } from '../index.js'
 import { type CostFigures, type CostQuestion, costFigures } from './cost-figures.js'
+import { type GivenPlacement, readPlacement } from './cost-placement.js'
 import { type Given, oneOf, real, whole } from './given.js'
 import { exitCode, type Io } from './io.js'
-import { readLoads } from './loads.js'
-import { defaultPreset, presetOf } from './preset.js'
+import { type GivenLoads, readLoads } from './loads.js'
+import { modelHelp, namedModels } from './models.js'
+import { defaultPreset } from './preset.js'
 import { grouped, table } from './table.js'
 
 const formats = Object.keys(storageBytes) as StorageFormat[]
@@ -23,7 +26,7 @@ export function addCost(program: Command, io: Io, done: (code: number) => void):
   program
     .command('cost')
     .description('what a model costs to decode: memory, experts read, traffic, and tokens a second at most')
-    .argument('[preset]', 'which model', defaultPreset)
+    .argument('[model]', modelHelp, defaultPreset)
     .option('--hardware <name>', `${devices.join(', ')} (default h200)`)
     .option('--weights <format>', `${formats.join(', ')} (default fp8)`)
     .option('--cache <format>', 'of keys and values (default fp8)')
@@ -35,46 +38,69 @@ export function addCost(program: Command, io: Io, done: (code: number) => void):
     )
     .option(
       '--loads <file>',
-      'measured loads, as for place, instead of fair routing: for the work of experts, not for traffic',
+      'measured loads, as for place, instead of fair routing: for the work of experts, for reading them and for traffic',
+    )
+    .option(
+      '--placement <file>',
+      'what place --json printed: where the experts of those loads stand, beside their own order',
     )
     .option('--last <n>', 'of a report or training: steps whose loads are summed (default 20)')
     .option('--json', 'print the figures as JSON')
-    .addHelpText('after', '\nExample:\n  $ moesim cost qwen3-30b-a3b --hardware b200 --context 4096\n')
-    .action((preset: string, given: Given) => done(cost(preset, given, io)))
+    .addHelpText('after', examples)
+    .action(async (name: string, given: Given) => done(await cost(name, given, io)))
 }
 
-function cost(preset: string, given: Given, io: Io): number {
-  const model = presetOf(preset)
+const examples = `
+Examples:
+  $ moesim cost qwen3-30b-a3b --hardware b200 --context 4096
+  $ moesim place run.jsonl --ranks 32 --replicas 160 --json > placed.json
+  $ moesim cost path/to/config.json --loads run.jsonl --placement placed.json
+`
+
+async function cost(name: string, given: Given, io: Io): Promise<number> {
+  const [{ model }] = await namedModels([name], io)
   const weights = oneOf(given, 'weights', 'fp8', formats)
   const keyValues = oneOf(given, 'cache', 'fp8', formats)
   const size = (name: string, fallback: number): number =>
     whole(given, name, fallback, 1e9, 'Leave it out for its default.')
   const last = size('last', 20)
+  const memory = memoryOf(model, { weights, keyValues })
+  const routed = 'Use moesim count for one without.'
+  demand(memory.experts.length > 0, 'cost: the model must have routed experts', name, routed)
   const loads = typeof given.loads === 'string' ? readLoads('cost', given.loads, last) : undefined
+  const placed = typeof given.placement === 'string' ? placedBy(given.placement, loads) : undefined
   const question = {
-    memory: memoryOf(model, { weights, keyValues }),
+    memory,
     hardware: deviceOf(given),
     contextTokens: size('context', 16384),
     batchPerRank: whole(given, 'batch', 64, 1e6, 'Leave it out for its default.'),
     weights,
     activations: /^(mx)?fp8/.test(weights) ? weights : 'bf16',
     ...(loads && { loads: loads.layers.map(({ load }) => load) }),
+    ...(placed && { placed }),
   } as const
   const figures = costFigures(question)
   const header = `${model.name} on ${question.hardware.name}: weights ${weights}, keys and values ${keyValues}, a context of ${grouped(question.contextTokens)} tokens`
-  const routing = loads ? `Loads: ${loads.words}; fewer tokens wait longer.` : 'Routing: fair.'
+  const label = Object.hasOwn(presets, name) ? { preset: name } : { model: name }
+  const { placed: _, ...asked } = question
   const text = given.json
-    ? JSON.stringify({ preset, name: model.name, ...question, loads: loads?.words, ...figures }, null, 2)
+    ? JSON.stringify({ ...label, name: model.name, ...asked, loads: loads?.words, ...figures }, null, 2)
     : [
         header,
         '',
         memoryTable(question, figures),
-        decodeTable(figures),
-        ranksTable(question, figures, routing),
-        frontTable(figures),
+        decodeTable(question, figures),
+        ranksTable(question, figures, loads?.words),
+        frontTable(question, figures),
       ].join('\n')
   io.stdout(`${text.trimEnd()}\n`)
   return exitCode.ok
+}
+
+function placedBy(path: string, loads: GivenLoads | undefined): GivenPlacement {
+  const rule = '--placement must stand with --loads'
+  demand(loads !== undefined, rule, path, 'Give the loads that were placed, or others of the same layers.')
+  return readPlacement(path, loads.layers)
 }
 
 function deviceOf(given: Given): Hardware {
@@ -114,7 +140,7 @@ function memoryTable({ memory, contextTokens }: CostQuestion, figures: CostFigur
   )
 }
 
-function decodeTable({ decode }: CostFigures): string {
+function decodeTable({ loads }: CostQuestion, { decode }: CostFigures): string {
   if (decode.length === 0) return 'One device does not hold the weights and a sequence.\n'
   const rows = decode.map((row) => [
     grouped(row.batch),
@@ -124,45 +150,56 @@ function decodeTable({ decode }: CostFigures): string {
     thousands(row.tokensPerSecondAtMost),
   ])
   const header = ['sequences', 'experts a layer', 'weights read', 'cache and state', 'tokens/s at most']
-  return `One device, one step; prefill, kernels and scheduling are left out\n${table(header, rows)}`
+  const routing = loads ? ' of fair routing' : ''
+  return `One device, one step${routing}; prefill, kernels and scheduling are left out\n${table(header, rows)}`
 }
 
 function ranksTable(
-  { batchPerRank, hardware: { latencySeconds } }: CostQuestion,
+  { batchPerRank, hardware: { latencySeconds }, placed }: CostQuestion,
   { ranks }: CostFigures,
-  routing: string,
+  loadWords: string | undefined,
 ): string {
   const rows = ranks.map((row) => [
     grouped(row.ranks),
+    ...(placed ? [standing(row)] : []),
     row.devicesPerToken.toFixed(2),
     bytes(Math.round(row.bytesPerToken)),
+    ...(loadWords === undefined ? [] : [row.busiestPort.toFixed(3)]),
     row.straggler.toFixed(3),
-    row.stragglerByChance.toFixed(3),
+    row.stragglerByChance?.toFixed(3) ?? '',
     bytes(row.memoryBytesPerRank),
     row.fits ? thousands(row.tokensPerSecondPerRank) : 'too large',
   ])
   const header = [
     'devices',
+    ...(placed ? ['experts'] : []),
     'a token needs',
     'sent a layer',
+    ...(loadWords === undefined ? [] : ['busiest port']),
     'slowest',
     'by chance',
     'memory',
     'tokens/s at most',
   ]
   const exchange = `An exchange takes ${Number((1e6 * (latencySeconds as number)).toPrecision(6))} µs and the time of its bytes.`
+  const routing =
+    loadWords === undefined ? 'Routing: fair.' : `Loads: ${loadWords}; fewer tokens wait longer.`
   return `Experts over devices, ${grouped(batchPerRank)} sequences each; bytes of a token, memory and speed of a device. ${exchange} ${routing}\n${table(header, rows)}`
 }
 
-function frontTable({ front }: CostFigures): string {
+const standing = ({ placed }: { readonly placed: boolean }): string => (placed ? 'as placed' : 'in order')
+
+function frontTable({ placed }: CostQuestion, { front }: CostFigures): string {
   if (front.length === 0) return 'No number of devices holds the weights and a sequence on each.\n'
   const rows = front.map((point) => [
     grouped(point.ranks),
+    ...(placed ? [standing(point)] : []),
     grouped(point.batchPerRank),
     bytes(point.memoryBytesPerRank),
     thousands(point.tokensPerSecondPerRank),
     thousands(point.tokensPerSecondPerSequence),
   ])
-  const header = ['devices', 'sequences each', 'memory', 'tokens/s at most', 'for one sequence']
+  const experts = placed ? ['experts'] : []
+  const header = ['devices', ...experts, 'sequences each', 'memory', 'tokens/s at most', 'for one sequence']
   return `No other choice has more speed of a device in less memory\n${table(header, rows)}`
 }

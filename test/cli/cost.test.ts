@@ -143,13 +143,149 @@ describe('moesim cost', () => {
     expect(computeSeconds).toBeGreaterThan(2 * fair.computeSeconds)
   })
 
+  test('measured loads slow traffic down, too, by the busiest port', async () => {
+    const file = dataFile('trace.safetensors')
+    const [fair, real] = [await json('--latency-us 0'), await json(`--latency-us 0 --loads ${file}`)]
+    for (const [i, { ranks, busiestPort, bytesPerToken, communicationSeconds }] of real.ranks.entries()) {
+      const even = fair.ranks[i]
+      expect(even.busiestPort).toBe(1)
+      if (ranks === 1) continue
+      expect(busiestPort).toBeGreaterThan(1)
+      expect(bytesPerToken / even.bytesPerToken).toBeCloseTo(1, 2)
+      // One node's ports are all alike; of more nodes the network's is the busiest.
+      expect(communicationSeconds / even.communicationSeconds).toBeCloseTo(busiestPort, 2)
+    }
+    const { stdout } = await moesim(['cost', '--loads', file])
+    expect(stdout).toContain('\nOne device, one step of fair routing; ')
+    expect(rowsUnder(stdout, 'Experts over devices')[5]).toEqual([
+      '32',
+      '5.65',
+      '44.2 kB',
+      '1.182',
+      '1.194',
+      '1.076',
+      '9.48 GB',
+      '21,122',
+    ])
+  })
+
+  test('as placed, experts stand beside those in order', async () => {
+    const loads = dataFile('trace.safetensors')
+    const placement = join(newFolder(), 'placed.json')
+    const place = async (...words: string[]): Promise<void> =>
+      writeFileSync(placement, (await moesim(['place', loads, '--json', ...words])).stdout)
+    await place('--ranks', '32', '--replicas', '160')
+    const { ranks, front } = await json(`--loads ${loads} --placement ${placement}`)
+    const at = ranks.findIndex(({ placed }: { placed: boolean }) => placed)
+    const [inOrder, asPlaced] = [ranks[at - 1], ranks[at]]
+    expect([inOrder.ranks, asPlaced.ranks, ranks.length]).toEqual([32, 32, 9])
+    const { layers } = JSON.parse(readFileSync(placement, 'utf8'))
+    const mean = (values: number[]): number => values.reduce((sum, value) => sum + value) / values.length
+    const factors = layers.map(
+      (layer: { stragglerFactor: { placed: number } }) => layer.stragglerFactor.placed,
+    )
+    expect(asPlaced.straggler).toBeCloseTo(mean(factors), 12)
+    expect(asPlaced.busiestPort).toBeLessThan(1.02)
+    expect(asPlaced.tokensPerSecondPerRank).toBeGreaterThan(1.05 * inOrder.tokensPerSecondPerRank)
+    expect(asPlaced.memoryBytesPerRank).toBeGreaterThan(inOrder.memoryBytesPerRank)
+    expect(front.filter(({ placed }: { placed: boolean }) => placed).length).toBeGreaterThan(0)
+    const { stdout } = await moesim(['cost', '--loads', loads, '--placement', placement])
+    const rows = rowsUnder(stdout, 'Experts over devices')
+    expect(rows.slice(5, 7).map((row) => row.slice(0, 2))).toEqual([
+      ['32', 'in order'],
+      ['32', 'as placed'],
+    ])
+    expect(rowsUnder(stdout, 'No other choice').map((row) => row[1])).toContain('as placed')
+
+    // Over 12 devices only copies spread evenly; what chance makes of experts in order there is not known.
+    await place('--ranks', '12', '--replicas', '132')
+    const twelve = await json(`--loads ${loads} --placement ${placement}`)
+    const [own] = twelve.ranks.filter(({ ranks }: { ranks: number }) => ranks === 12)
+    expect(own.placed).toBe(true)
+    expect(own).not.toHaveProperty('stragglerByChance')
+    expect((await moesim(['cost', '--loads', loads, '--placement', placement])).stdout).toMatch(
+      /\n +12 {2}as placed /,
+    )
+  })
+
+  test('a placement that does not fit is refused', async () => {
+    const folder = newFolder()
+    const loads = dataFile('trace.safetensors')
+    const refused = async (placed: string | object, rule: string): Promise<void> => {
+      const placement = join(folder, 'placed.json')
+      writeFileSync(placement, typeof placed === 'string' ? placed : JSON.stringify(placed))
+      const { code, stdout, stderr } = await moesim(['cost', '--loads', loads, '--placement', placement])
+      expect({ code, stdout }).toEqual({ code: 1, stdout: '' })
+      expect(stderr).toContain(rule)
+    }
+    const experts = Array.from({ length: 128 }, (_, e) => e)
+    const layers = [1, 4, 6].map((index) => ({ index, experts }))
+    const placed = { numExperts: 128, ranks: 8, layers }
+    const remedy = 'Place these loads: moesim place --json.'
+    await refused(
+      { ...placed, numExperts: 64 },
+      `must be of 128 experts, as the loads are, got 64. ${remedy}`,
+    )
+    await refused(
+      { ...placed, layers: layers.slice(1) },
+      `must be of the layers of the loads, which are 1, 4, 6, got "4, 6". ${remedy}`,
+    )
+    await refused(
+      { ...placed, ranks: 200 },
+      'must be a whole number from 1 to 128, got 200. Each rank has a slot.',
+    )
+    await refused(
+      { ...placed, ranks: 5 },
+      'must be a multiple of its ranks = 5, got 128. Ranks hold equally many.',
+    )
+    await refused(
+      { ...placed, layers: layers.map((layer) => ({ ...layer, experts: experts.map((e) => e >> 1) })) },
+      'placementOf: every expert must have a slot',
+    )
+    const unlike = [{ index: 1, experts: [...experts, 0, 1, 2, 3, 4, 5, 6, 7] }, ...layers.slice(1)]
+    await refused({ ...placed, layers: unlike }, 'loadsOnRanks: every placement must have 136 slots, got 128')
+    for (const other of [
+      '',
+      'null',
+      '[]',
+      '{"numExperts":2}',
+      '{"numExperts":2,"layers":[null]}',
+      '{"numExperts":2,"layers":[{"index":0}]}',
+    ])
+      await refused(other, 'must be a placement')
+    const alone = await moesim(['cost', '--placement', join(folder, 'placed.json')])
+    expect(alone.code).toBe(1)
+    expect(alone.stderr).toContain('--placement must stand with --loads')
+  })
+
+  test('the path of a config stands for its model, and so does one on standard input', async () => {
+    const path = dataFile('config.json')
+    const figures = await json(path)
+    expect(figures).toMatchObject({ model: path, name: path })
+    expect(figures).not.toHaveProperty('preset')
+    const { memory, ranks } = await json('tiny')
+    expect(figures).toMatchObject({ memory, ranks })
+    const given = await moesim('cost - --json', { stdin: async () => readFileSync(path) })
+    expect(JSON.parse(given.stdout)).toMatchObject({ model: '-', name: 'standard input', memory, ranks })
+  })
+
+  test('a model without routed experts is refused', async () => {
+    const path = join(newFolder(), 'config.json')
+    const config = JSON.parse(readFileSync(dataFile('config.json'), 'utf8'))
+    const dense = config.layers_block_type.map((kind: string) => (kind === 'moe' ? 'mlp' : kind))
+    writeFileSync(path, JSON.stringify({ ...config, layers_block_type: dense }))
+    const { code, stdout, stderr } = await moesim(['cost', path])
+    expect({ code, stdout }).toEqual({ code: 1, stdout: '' })
+    expect(stderr).toContain('cost: the model must have routed experts, got')
+  })
+
   test('loads of other experts are refused', async () => {
     const file = join(newFolder(), 'loads.csv')
     writeFileSync(file, 'layer,expert,load\n0,0,1\n0,1,2\n')
     const { code, stderr } = await moesim(['cost', '--loads', file])
     expect(code).toBe(1)
     expect(stderr).toContain(
-      'cost: the loads must be those of 128 experts, as the model has, got 2. Name the preset',
+      'cost: the loads must be those of 128 experts, as the model has, got 2. Name the model',
     )
   })
 
