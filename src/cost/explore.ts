@@ -17,7 +17,8 @@ export interface Sweep extends Omit<ExpertParallelDecode, 'ranks' | 'batchPerRan
 
 /**
  * Every size with every batch, those left out that no memory holds. See `expertParallelDecode` for what a point leaves out:
- * larger sizes read fewer weights on each rank and send more, beyond a node over the network, after its latency.
+ * larger sizes read fewer weights on each rank and send more, beyond a node over the network, after its latency. Measured
+ * loads are of one number of ranks: sweep one at a time with them.
  */
 export function sweepExpertParallel({
   ranks,
