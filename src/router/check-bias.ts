@@ -9,7 +9,7 @@ export function checkBias(who: string, bias: Float32Array, numExperts: number): 
     'Pass one value an expert; zeros are no bias.',
   )
   let odd = 0
-  while (Number.isFinite(bias[odd])) odd++
+  while (odd < numExperts && Number.isFinite(bias[odd])) odd++ // a read behind the end boxes every value
   demand(
     odd === numExperts,
     `${who}: the bias of expert ${odd} must be finite`,
