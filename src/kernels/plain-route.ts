@@ -13,7 +13,7 @@ const most = 1024
 /** Tokens whose candidates are scored together. */
 const batch = 32
 
-/** The plain twin of ./assembly/route.ts: the same results to the last bit, by the same stages. */
+/** The plain twin of ./assembly/route/route.ts: the same results to the last bit, by the same stages. */
 export function plainRoute(settings: RouteSettings, bias: Float32Array): BlockRouter {
   const plan = planOf(settings, bias)
   let seen = 0

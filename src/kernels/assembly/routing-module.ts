@@ -1,4 +1,5 @@
 // What routing needs, built by `npm run kernels` into ../routing-wasm.ts.
 export { normals, seek } from './random'
-export { cut, plan, route, scratchBytes } from './route'
+export { cut, plan, scratchBytes } from './route/plan'
+export { route } from './route/route'
 export { scores } from './scores'

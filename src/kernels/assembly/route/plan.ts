@@ -1,0 +1,101 @@
+// What to do, set by `plan` and `cut`.
+export let width: i32 = 0
+export let slots: i32 = 0
+export let kind: i32 = 0
+export let divide: i32 = 0
+export let factor: f64 = 1
+export let extra: f64 = 0
+export let groups: i32 = 1
+export let keptGroups: i32 = 1
+export let groupTop: i32 = 1
+export let biases: usize = 0
+export let thresholds: usize = 0
+export let scratch: usize = 0
+export let loads: usize = 0
+/** Candidates a token may have on the fast way, a power of two, and the bits that hold a candidate's place. */
+export let places: i32 = 32
+export let placeBits: i32 = 5
+/** A key's rank is its order as a whole number, less `base`, without its last `drop` bits. */
+export let base: i32 = 0
+export let drop: i32 = 0
+
+export const block: i32 = 32
+/** Places in a list: the candidates of a block, or one whole row. */
+const listBytes: usize = 4 * (32 * 64 + 64)
+// The scratch area: offsets in bytes.
+export const atExperts: usize = 0
+export const atLogits: usize = listBytes
+export const atBiases: usize = 2 * listBytes
+export const atScores: usize = 3 * listBytes
+export const atKeys: usize = 4 * listBytes // float32
+export const atRanks: usize = 5 * listBytes
+export const atMasks: usize = 6 * listBytes // 32 tokens × 16 words
+export const atOwn: usize = atMasks + 4096 // of one row
+export const atStarts: usize = atOwn + 128
+export const atLevels: usize = atStarts + 256
+export const atSlow: usize = atLevels + 192
+export const atCuts: usize = atSlow + 128
+export const atRows: usize = atCuts + 64 // places × 4 lanes
+export const atSorted: usize = atRows + 16 * 72
+export const atSelected: usize = atSorted + 16 * 48
+export const atLeast: usize = atSelected + 32 * 40 // float32: no key of an expert that is not listed is above it
+export const atBest: usize = atLeast + 128 // groups, up to 1024 of them
+export const scratchBytes: usize = atBest + 4 * 1024 * 4
+
+export function plan(
+  numExperts: i32,
+  topK: i32,
+  scoreKind: i32,
+  normalize: i32,
+  scale: f64,
+  epsilon: f64,
+  numGroups: i32,
+  topGroups: i32,
+  groupScoreTop: i32,
+  biasAt: usize,
+  thresholdsAt: usize,
+  scratchAt: usize,
+  loadAt: usize,
+): void {
+  width = numExperts
+  slots = topK
+  kind = scoreKind
+  divide = normalize
+  factor = scale
+  extra = epsilon
+  groups = numGroups
+  keptGroups = topGroups
+  groupTop = groupScoreTop
+  biases = biasAt
+  thresholds = thresholdsAt
+  scratch = scratchAt
+  loads = loadAt
+  placeBits = topK > 8 || topGroups < numGroups ? 6 : 5
+  places = 1 << placeBits
+  memory.fill(scratchAt, 0, scratchBytes)
+  v128.store(scratchAt, i32x4.splat(i32.MAX_VALUE), atCuts) // no token is sure of its best
+}
+
+/** Sets the keys that the three rows of thresholds stand for, and one above which they are rare, as ordered whole numbers. */
+export function cut(main: i32, low: i32, high: i32, top: i32): void {
+  base = low - 1
+  drop = 0
+  while (<u32>(top - base) >> drop >= <u32>(0x7fffffff >> placeBits)) drop++
+  store<i32>(scratch, rankOf(main), atCuts)
+  store<i32>(scratch, rankOf(low), atCuts + 4)
+  store<i32>(scratch, rankOf(high), atCuts + 8)
+  store<i32>(scratch, orderOf(main), atCuts + 16)
+  store<i32>(scratch, orderOf(low), atCuts + 20)
+  store<i32>(scratch, orderOf(high), atCuts + 24)
+}
+
+/** The least rank that only keys of at least `order` have. */
+function rankOf(order: i32): i32 {
+  const rank = (<u32>(order - base) + ((<u32>1) << drop) - 1) >> drop
+  return (<i32>min(rank, <u32>(0x7fffffff >> placeBits))) << placeBits
+}
+
+/** The order of a key's bits among all float32 numbers, as a whole number; its own inverse. */
+export function orderOf(bits: i32): i32 {
+  return bits ^ ((bits >> 31) & 0x7fffffff)
+}
