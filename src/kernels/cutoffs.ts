@@ -16,7 +16,7 @@ export interface Cuts {
 /** 2⁻²²: four times what rounding to float32 can take off, or add, relative to the value. */
 const unit = 1 / 4194304
 
-/** No logit is below it, except the largest. */
+/** No logit is above it, except +∞. */
 const never = 3.4028234663852886e38
 
 /** From the K-th best and the best keys of some tokens; undefined where they say nothing, as with masks everywhere. */
@@ -63,6 +63,6 @@ export function cutLogits(
       softplus + log(sigmoid ? score / (1 - score) : softplus > 0 ? 1 - exp(-softplus) : score * score)
     if (score < 1e-30) logit = Number.NEGATIVE_INFINITY
     else if (sigmoid && score > 1 - 8 * unit) logit = score > 1 ? never : 13 // sigmoid(13) = 1 − 2.3e-6
-    out[e] = logit - 1e-6 * (Math.abs(logit) + 1)
+    out[e] = Math.min(logit - 1e-6 * (Math.abs(logit) + 1), never) // so that +∞ is seen, and refused
   }
 }

@@ -100,7 +100,7 @@ export function sigmoid(given: v128): v128 {
 // A sigmoid to 2e-14 of its value, for x ≥ −36.75, in half the operations: with e⁻ˣ = 2ᵏ · 2ᶠ it is
 // (p − q) / ((p − q) + 2ᵏ (p + q)). Calls would take half as long again, so it is in parts that are small enough to be inlined.
 
-/** x · log₂ e = −k − f. */
+/** x · log₂ e, or 37 · log₂ e, from where on the sigmoid is 1: −k − f. */
 export function turns(x: v128): v128 {
   return f64x2.mul(f64x2.pmin(x, splat(saturated)), splat(log2e))
 }
@@ -110,16 +110,19 @@ export function wholes(turn: v128): v128 {
   return f64x2.sub(splat(roundToWhole), turn)
 }
 
+/** f, at most ½ either way. */
 export function fraction(turn: v128, k: v128): v128 {
   return f64x2.sub(f64x2.sub(splat(roundToWhole), k), turn)
 }
 
-export function even(f: v128): v128 {
+/** p. */
+export function evenPart(f: v128): v128 {
   const square = f64x2.mul(f, f)
   return f64x2.add(splat(evenTerms), f64x2.mul(square, f64x2.add(splat(evenTerms + 8), square)))
 }
 
-export function odd(f: v128): v128 {
+/** q. */
+export function oddPart(f: v128): v128 {
   return f64x2.mul(f, line(oddTerms, f64x2.mul(f, f)))
 }
 
@@ -159,8 +162,8 @@ export function sigmoids(from: usize, end: usize, to: usize): void {
     const k1 = wholes(turn1)
     const f0 = fraction(turn0, k0)
     const f1 = fraction(turn1, k1)
-    let y0 = nearSigmoid(even(f0), odd(f0), k0)
-    let y1 = nearSigmoid(even(f1), odd(f1), k1)
+    let y0 = nearSigmoid(evenPart(f0), oddPart(f0), k0)
+    let y1 = nearSigmoid(evenPart(f1), oddPart(f1), k1)
     if (v128.any_true(v128.or(inDoubt(y0, y1), f32x4.lt(x, v128.load32_splat(farFloat))))) {
       y0 = sigmoid(x0)
       y1 = sigmoid(x1)

@@ -1,11 +1,11 @@
 import {
   demote,
-  even,
+  evenPart,
   fraction,
   inDoubt,
   isFar,
   nearSigmoid,
-  odd,
+  oddPart,
   sigmoid,
   turns,
   wholes,
@@ -65,8 +65,8 @@ export function activate(curve: i32, gated: i32, gate: usize, up: usize, count: 
     const k1 = wholes(turn1)
     const f0 = fraction(turn0, k0)
     const f1 = fraction(turn1, k1)
-    const near0 = f64x2.mul(f64x2.mul(x0, nearSigmoid(even(f0), odd(f0), k0)), y0)
-    const near1 = f64x2.mul(f64x2.mul(x1, nearSigmoid(even(f1), odd(f1), k1)), y1)
+    const near0 = f64x2.mul(f64x2.mul(x0, nearSigmoid(evenPart(f0), oddPart(f0), k0)), y0)
+    const near1 = f64x2.mul(f64x2.mul(x1, nearSigmoid(evenPart(f1), oddPart(f1), k1)), y1)
     let units = demote(near0, near1)
     const far = v128.or(isFar(argument0), isFar(argument1))
     if (v128.any_true(v128.or(v128.or(inDoubt(near0, near1), far), isCoarse(near0, near1)))) {

@@ -62,8 +62,8 @@ function above(row: usize, t0: v128, t1: v128, t2: v128, t3: v128): i32 {
   return ~i8x16.bitmask(i8x16.narrow_i16x8_s(a, b))
 }
 
-/** The bits of a row's experts; what `above` saw behind the last of them is cleared. */
-function count(masks: usize, words: i32): i32 {
+/** Clears what `above` saw behind the last expert of a row, and counts the bits. */
+function counted(masks: usize, words: i32): i32 {
   const last = masks + ((<usize>(words - 1)) << 3)
   store<u64>(last, load<u64>(last) & (u64.MAX_VALUE >> (-width & 63)))
   let n: i64 = 0
@@ -85,13 +85,13 @@ export function compact(rows: usize, tokens: i32): usize {
   let at = scratch
   for (let t = 0; t < tokens; t++) {
     let own = masks
-    let n = count(own, words)
+    let n = counted(own, words)
     let level = 0
     if (isUnfit(n)) {
       level = n < slots ? 1 : 2
       own = scratch + atOwn
       maskOne(rows, thresholds + <usize>level * thresholdBytes, own)
-      n = count(own, words)
+      n = counted(own, words)
       if (isUnfit(n)) {
         later(t)
         n = 0
