@@ -1,19 +1,36 @@
 /**
  * One step of a router with a bias: logits → scores + bias → top-k → weights → counts → next bias. All contenders get the
- * same batches and must give the same experts and weights first.
+ * same batches and must give the same experts and weights first. Drawn logits are alike from token to token; those of the
+ * trained router, of three layers, are not.
  */
-import { biasBalance, gaussian, loadOf, prepareRoute, type RouterConfig, route, streams } from 'moesim'
+import { readFileSync } from 'node:fs'
+import {
+  biasBalance,
+  gaussian,
+  loadOf,
+  prepareRoute,
+  type RouterConfig,
+  readTrace,
+  route,
+  routerLogits,
+  streams,
+} from 'moesim'
 import type { Peers } from './peers/find.js'
 import { type Backend, reading, tfjsRoute, tidied, use } from './peers/tfjs.js'
 import { type Contender, inRounds, type Table } from './rounds.js'
 import { agree, type RouteResult } from './same-results.js'
 
-const cases = [
+const trace = new URL('../examples/data/trace.safetensors', import.meta.url)
+const trained = readTrace(readFileSync(trace)).layers.map(({ hidden, weight }) =>
+  routerLogits(hidden, weight, 128),
+)
+const cases: readonly { numExperts: number; topK: number; tokens: number; logits?: Float32Array[] }[] = [
   { numExperts: 128, topK: 6, tokens: 4096 },
   { numExperts: 128, topK: 6, tokens: 16384 },
   { numExperts: 128, topK: 6, tokens: 65536 },
   { numExperts: 64, topK: 8, tokens: 16384 },
   { numExperts: 512, topK: 22, tokens: 16384 },
+  { numExperts: 128, topK: 6, tokens: trained[0].length / 128, logits: trained },
 ]
 const [scale, rate] = [2.5, 1e-3]
 const balance = biasBalance({ rate })
@@ -23,14 +40,18 @@ type Named = [name: string, step: Step, kind?: { async?: boolean; prepare?: () =
 
 export async function routeTables(peers: Peers): Promise<Table[]> {
   const tables: Table[] = []
-  for (const { numExperts, topK, tokens } of cases) {
+  for (const { numExperts, topK, tokens, logits } of cases) {
     const router: RouterConfig = { numExperts, topK, scoreFunction: 'sigmoid', normalize: true, scale }
     const workload = gaussian({ numExperts, skew: 0.5 })
     const random = streams('bench')
-    const count = Math.max(4, 2 ** 25 / (tokens * numExperts))
-    const batches = Array.from({ length: count }, (_, step) => {
-      return workload({ step, layer: 0, tokens, random }).logits as Float32Array
-    })
+    const drawn = Math.max(4, 2 ** 25 / (tokens * numExperts))
+    const batches =
+      logits ??
+      Array.from(
+        { length: drawn },
+        (_, step) => workload({ step, layer: 0, tokens, random }).logits as Float32Array,
+      )
+    const count = batches.length
     const bias = Float32Array.from({ length: numExperts }, (_, e) => 0.05 * random('bias').at(e).normal())
     const next = (load: Int32Array) => balance.update({ bias, updates: 0 }, load).bias
     /** Experts at every `stride`-th word, which is how a little-endian int64 lies in memory. */
@@ -112,7 +133,8 @@ export async function routeTables(peers: Peers): Promise<Table[]> {
       })
       contenders.push(contender)
     }
-    const title = `route, E = ${numExperts}, K = ${topK}, ${tokens.toLocaleString('en')} tokens`
+    const of = logits ? ' of a trained router' : ''
+    const title = `route, E = ${numExperts}, K = ${topK}, ${tokens.toLocaleString('en')} tokens${of}`
     tables.push(await inRounds(title, contenders))
   }
   return tables

@@ -30,6 +30,8 @@ export interface BlockRouter {
   /** The K-th best and the best key of some of the tokens of the last block, or nearly. */
   kths(): Float32Array
   tops(): Float32Array
+  /** Tokens of the last block that no cut suited: all of their scores were computed. */
+  slow(): number
   /** [E] of all blocks. */
   load(): Int32Array
 }
@@ -45,18 +47,20 @@ export function inBlocks(
   let cuts: Cuts | undefined
   return (tokens, routeBlock) => {
     for (let first = 0; first < tokens; first += block, block = Math.min(router.most, block * 8)) {
-      if (!routeBlock(first, Math.min(block, tokens - first))) return false
-      cuts = recut(router, cuts)
+      const some = Math.min(block, tokens - first)
+      if (!routeBlock(first, some)) return false
+      cuts = recut(router, cuts, some)
     }
     return true
   }
 }
 
 /** Moves the cuts of a router after a block where they no longer fit, and gives those it has then. */
-function recut(router: BlockRouter, cuts: Cuts | undefined): Cuts | undefined {
+function recut(router: BlockRouter, cuts: Cuts | undefined, tokens: number): Cuts | undefined {
   const kths = router.kths()
-  if (cuts !== undefined && stillFit(cuts, kths)) return cuts
-  const next = cutsOf(kths, router.tops())
+  const tooFew = cuts !== undefined && (cuts.first > 1 || 16 * router.slow() > tokens)
+  if (cuts !== undefined && tooFew === cuts.first > 1 && stillFit(cuts, kths)) return cuts
+  const next = cutsOf(kths, router.tops(), tooFew ? cuts : undefined)
   if (next !== undefined) router.cut(next)
   return next
 }

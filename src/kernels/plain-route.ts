@@ -19,12 +19,17 @@ export function plainRoute(settings: RouteSettings, bias: Float32Array): BlockRo
   let seen = 0
   return {
     most,
-    cut({ main, low, high }) {
-      plan.cuts.set([main, low, high])
-      plan.cuts.forEach((cut, level) => cutLogits(cut, bias, settings.scoring, plan.limits[level]))
+    cut({ keys, first }) {
+      plan.cuts = keys
+      plan.first = first
+      keys.forEach((key, level) => {
+        plan.limits[level] ??= new Array(bias.length)
+        cutLogits(key, bias, settings.scoring, plan.limits[level])
+      })
     },
     route(rows, first, tokens, experts, weights) {
       seen = tokens
+      plan.slow = 0
       for (let done = 0; done < tokens; done += batch) {
         const some = Math.min(batch, tokens - done)
         if (!routeBatch(plan, rows, first, done, some, experts, weights)) return false
@@ -33,6 +38,7 @@ export function plainRoute(settings: RouteSettings, bias: Float32Array): BlockRo
     },
     kths: () => plan.kths.subarray(0, seen),
     tops: () => plan.tops.subarray(0, seen),
+    slow: () => plan.slow,
     load: () => plan.load.slice(1),
   }
 }
@@ -61,9 +67,11 @@ function planOf(settings: RouteSettings, bias: Float32Array) {
     few,
     softmax: scoring === 'afterTopK',
     keepGroups: grouped ? groupKeeper(settings, { list, scores, bias }) : undefined,
-    // Cuts: the usual one, a lower and a higher one; none yet.
-    cuts: new Float32Array(3),
-    limits: [0, 1, 2].map(() => Array.from(bias, () => Infinity)),
+    // Cuts, and the logits of each that are surely below it; none yet.
+    cuts: [0] as readonly number[],
+    first: 0,
+    limits: [Array.from(bias, () => Infinity)],
+    slow: 0,
     list,
     scores,
     /** The order of the candidates of a token, from the best on. */
@@ -107,6 +115,7 @@ function routeBatch(
   for (let t = 0, start = 0; t < tokens; t++) {
     let from = start
     if (!selectAbove(plan, row, start, t, done + t)) {
+      plan.slow++
       if (!selectAmongAll(plan, rows, row, end, done + t)) return false
       from = end
     }
@@ -119,16 +128,19 @@ function routeBatch(
 
 /** Lists the candidates of each token by the cut that suits it, none where no cut does. Gives where the list ends. */
 function listCandidates(plan: Plan, rows: Float32Array, from: number, tokens: number): number {
-  const { numExperts, topK, few, cuts, limits, list, ends, floors } = plan
+  const { numExperts, topK, few, cuts, first, limits, list, ends, floors } = plan
   let start = 0
   for (let t = 0; t < tokens; t++) {
     const row = from + t * numExperts
-    let level = 0
-    let n = listAbove(rows, row, limits[0], list, start)
-    if (n < topK || n > few) {
-      level = n < topK ? 1 : 2
+    let level = first
+    let n = listAbove(rows, row, limits[level], list, start)
+    for (let [least, most] = [0, cuts.length - 1]; n < topK || n > few; ) {
+      if (n < topK) most = level - 1
+      else least = level + 1
+      n = 0
+      if (least > most) break
+      level = (least + most + 1) >> 1
       n = listAbove(rows, row, limits[level], list, start)
-      if (n < topK || n > few) n = 0
     }
     floors[t] = cuts[level]
     start += n

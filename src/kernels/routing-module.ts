@@ -16,10 +16,11 @@ export interface RoutingExports {
     groupScoreTop: number,
     bias: number,
     thresholds: number,
+    cutKeys: number,
     scratch: number,
     load: number,
   ): void
-  cut(main: number, low: number, high: number, top: number): void
+  cut(count: number, first: number, top: number): void
   route(rows: number, tokens: number, experts: number, weights: number, kths: number, tops: number): number
   scores(
     rows: number,

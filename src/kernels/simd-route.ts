@@ -1,5 +1,5 @@
 import type { BlockRouter, RouteSettings } from './block-router.js'
-import { type Cuts, cutLogits } from './cutoffs.js'
+import { type Cuts, cutLogits, mostLevels } from './cutoffs.js'
 import type { RoutingInstance } from './routing-module.js'
 import { type Scoring, scoreKinds } from './scores.js'
 
@@ -52,7 +52,7 @@ export function simdRoute(
     ...areas
   ] = kernels.lay(
     4 * width + 4, // behind it, one more is read
-    12 * width,
+    4 * mostLevels * (padded + 1),
     4 * width + 64,
     kernels.scratchBytes.value,
     4 * ((most + 4) * numExperts + 64),
@@ -67,8 +67,10 @@ export function simdRoute(
   const bias = floats(biasAt, numExperts)
   bias.set(firstBias)
   const load = words(loadAt + 64, numExperts).fill(0) // in front of it, empty slots are counted
-  const levels = [0, 1, 2].map((level) => floats(cutsAt + level * 4 * padded, padded).fill(Infinity))
-  const given = [biasAt, cutsAt, scratchAt, loadAt + 64] as const
+  const limits = floats(cutsAt, mostLevels * padded).fill(Infinity)
+  const keysAt = cutsAt + 4 * limits.length
+  const cutKeys = floats(keysAt, mostLevels)
+  const given = [biasAt, cutsAt, keysAt, scratchAt, loadAt + 64] as const
   const groups = [numGroups, topGroups, groupScoreTop] as const
   kernels.plan(numExperts, topK, kinds[scoring], normalize ? 1 : 0, scale, epsilon, ...groups, ...given)
   const blockRows = floats(rowsAt, most * numExperts)
@@ -77,13 +79,14 @@ export function simdRoute(
   const kths = sampler(words(kthsAt, most))
   const tops = sampler(words(topsAt, most))
   let seen = 0
+  let told = 0
   let cuts: Cuts | undefined
   const cut = (to: Cuts): void => {
     cuts = to
-    const { main, low, high, top } = to
-    const keys = [main, low, high]
-    levels.forEach((level, i) => cutLogits(keys[i], bias, scoring, level))
-    kernels.cut(orderOf(main), orderOf(low), orderOf(high), orderOf(top))
+    const { keys, first, top } = to
+    cutKeys.set(keys)
+    keys.forEach((key, level) => cutLogits(key, bias, scoring, limits.subarray(level * padded)))
+    kernels.cut(keys.length, first, top)
   }
   const routeInPlace: SimdRouter['routeInPlace'] = (
     tokens,
@@ -99,7 +102,8 @@ export function simdRoute(
       if (!kernels.scores(rows, tokens, numExperts, scoreKinds.softmax, -Infinity, from, powersAt))
         return false
     }
-    return Boolean(kernels.route(from, tokens, toExperts, toWeights, kthsAt, topsAt))
+    told = kernels.route(from, tokens, toExperts, toWeights, kthsAt, topsAt)
+    return told > 0
   }
   return {
     most,
@@ -122,20 +126,13 @@ export function simdRoute(
     },
     kths: () => kths(seen),
     tops: () => tops(seen),
+    slow: () => told - 1,
     load: () => load.slice(),
   }
 }
 
-const bits = new Int32Array(1)
-const value = new Float32Array(bits.buffer)
-
-/** The order of a key among all float32 numbers, as a whole number; its own inverse. */
+/** A key by its order among all float32 numbers, as a whole number; its own inverse. */
 const flip = (order: number): number => order ^ ((order >> 31) & 0x7fffffff)
-
-function orderOf(key: number): number {
-  value[0] = key
-  return flip(bits[0])
-}
 
 /** Gives some of the first keys, evenly apart, in an array that the next call writes over; `orders` are theirs. */
 function sampler(orders: Int32Array): (count: number) => Float32Array {

@@ -1,7 +1,7 @@
 import { demandWhole } from '../errors.js'
 import { type ModelConfig, sublayersOf } from './config.js'
 import type { PairOperations } from './kinds/kind.js'
-import { kindOf } from './kinds/kinds.js'
+import { operationsOf } from './kinds/operations.js'
 import { countParameters } from './parameters.js'
 
 export interface FlopOptions {
@@ -49,7 +49,7 @@ export function flopsOf(model: ModelConfig, options: FlopOptions): FlopCount {
   }
   add('lmHead', 2 * (active.withHead - active.backbone) * logits)
   for (const sublayer of sublayersOf(model)) {
-    const { pairs = [], state = 0 } = kindOf(sublayer).operations?.(sublayer) ?? {}
+    const { pairs = [], state = 0 } = operationsOf(sublayer)
     for (const each of pairs) add(each.part, pairOperations(each, tokens, context))
     add('stateScan', state * tokens)
   }

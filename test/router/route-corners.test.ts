@@ -1,6 +1,7 @@
 import { type RouterConfig, route, sigmoid } from 'moesim'
 import { expect, test } from 'vitest'
 import { withoutWebAssembly } from '../kernels/plain.js'
+import { naiveRoute } from './naive-route.js'
 import { uniform } from './route-cases.js'
 
 const plain = { scoreFunction: 'sigmoid', normalize: false, scale: 1 } as const
@@ -44,6 +45,31 @@ test('a million scores are each the sigmoid, rounded once', () => {
   })
   expect(wrong).toBe(-1)
 })
+
+test.each([
+  { numExperts: 128, topK: 6 },
+  { numExperts: 128, topK: 1, scoreFunction: 'sqrtsoftplus' },
+  { numExperts: 320, topK: 22 },
+  { numExperts: 256, topK: 8, numGroups: 8, topGroups: 4 },
+] as const)(
+  'tokens that are as unlike one another as those of a trained router: $topK of $numExperts',
+  (part) => {
+    const router: RouterConfig = { ...plain, ...part }
+    const { numExperts } = router
+    const draw = uniform(11)
+    const logits = new Float32Array(6000 * numExperts)
+    for (let token = 0; token < 6000; token++) {
+      const [mean, spread] = [6 * draw() - 3, Math.exp(2 * draw() - 1)]
+      for (let e = 0; e < numExperts; e++) logits[token * numExperts + e] = mean + spread * (4 * draw() - 2)
+    }
+    const naive = naiveRoute(logits, router)
+    const routings = [route(logits, router), withoutWebAssembly(() => route(logits, router))]
+    for (const { experts, weights } of routings) {
+      expect(experts).toEqual(naive.experts)
+      expect(weights).toEqual(naive.weights)
+    }
+  },
+)
 
 test('+∞ is refused at an expert whose bias is so low that no other logit brings it in', () => {
   const router = { ...plain, numExperts: 8, topK: 2, scoreFunction: 'sqrtsoftplus' } as const

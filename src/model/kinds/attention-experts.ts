@@ -1,7 +1,7 @@
 import { demandNothingElse, demandWhole } from '../../errors.js'
 import { demandSizes } from '../demands.js'
 import { scores } from './attention.js'
-import { always, type Kind } from './kind.js'
+import { always, type Kind, type OperationsOf } from './kind.js'
 
 /** A mixture of attention experts: each has queries and an output of its own, all share keys and values (JetMoE). */
 export interface AttentionExperts {
@@ -29,9 +29,13 @@ export const attentionExperts: Kind<Omit<AttentionExperts, 'kind'>> = {
       attentionOther: always(hiddenSize * (numExperts + 1)),
     }
   },
-
-  /** Each chosen expert attends with its own queries. */
-  operations: ({ topK, numKeyValueHeads, headDim }) => ({
-    pairs: [{ part: 'attentionScores', each: scores(topK * numKeyValueHeads, headDim, headDim) }],
-  }),
 }
+
+/** Each chosen expert attends with its own queries. */
+export const attentionExpertsOperations: OperationsOf<AttentionExperts> = ({
+  topK,
+  numKeyValueHeads,
+  headDim,
+}) => ({
+  pairs: [{ part: 'attentionScores', each: scores(topK * numKeyValueHeads, headDim, headDim) }],
+})

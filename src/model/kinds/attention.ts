@@ -1,6 +1,6 @@
 import { demandNothingElse } from '../../errors.js'
 import { demandMultiple, demandObject, demandOneOf, demandSizes } from '../demands.js'
-import { always, type Kind, type PairOperations } from './kind.js'
+import { always, type Kind, type OperationsOf, type PairOperations } from './kind.js'
 
 /** Small extra heads that choose which tokens, or blocks of tokens, a query attends to. */
 export interface Indexer {
@@ -65,16 +65,22 @@ export const attention: Kind<Omit<Attention, 'kind'>> = {
       indexer: always(indexer ? indexer.headDim * (hiddenSize * (indexer.numHeads + 1) + 2) : 0),
     }
   },
+}
 
-  operations({ numHeads, headDim, valueHeadDim = headDim, window, indexer }) {
-    const attended: PairOperations = {
-      part: 'attentionScores',
-      each: scores(numHeads, headDim, valueHeadDim),
-      ...(window !== undefined && { window }),
-      ...chosenBy(indexer),
-    }
-    return { pairs: [attended, ...indexerPairs(indexer)] }
-  },
+export const attentionOperations: OperationsOf<Attention> = ({
+  numHeads,
+  headDim,
+  valueHeadDim = headDim,
+  window,
+  indexer,
+}) => {
+  const attended: PairOperations = {
+    part: 'attentionScores',
+    each: scores(numHeads, headDim, valueHeadDim),
+    ...(window !== undefined && { window }),
+    ...chosenBy(indexer),
+  }
+  return { pairs: [attended, ...indexerPairs(indexer)] }
 }
 
 /** Queries on keys, weights on values: 2 · heads · (query + value width). Softmax is left out. */
@@ -107,11 +113,11 @@ export const gatedAttention: Kind<Omit<GatedAttention, 'kind'>> = {
     const matrices = hiddenSize * headDim * (3 * numHeads + 2 * numKeyValueHeads)
     return { attention: always(matrices + 2 * headDim) }
   },
-
-  operations: ({ numHeads, headDim }) => ({
-    pairs: [{ part: 'attentionScores', each: scores(numHeads, headDim, headDim) }],
-  }),
 }
+
+export const gatedAttentionOperations: OperationsOf<GatedAttention> = ({ numHeads, headDim }) => ({
+  pairs: [{ part: 'attentionScores', each: scores(numHeads, headDim, headDim) }],
+})
 
 export function checkIndexer(at: string, indexer: Indexer | undefined): void {
   if (indexer === undefined) return

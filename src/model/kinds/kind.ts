@@ -21,7 +21,7 @@ export interface PairOperations {
 }
 
 /** What a token costs beside two operations for each weight that it reads: a multiplication and an addition. */
-interface Operations {
+export interface Operations {
   readonly pairs?: readonly PairOperations[]
   /** On the recurrent state, whatever the context. */
   readonly state?: number
@@ -33,9 +33,10 @@ export interface Kind<Fields> {
   check(at: string, fields: Fields): void
   /** The weights by part, without the norm before the sublayer; `hiddenSize` is D, the width of the stream. */
   count(fields: Fields, hiddenSize: number): Parts
-  /** Beside the weights; left out where the weights are all there is. */
-  operations?(fields: Fields): Operations
 }
+
+/** Operations of a kind of sublayer, beside its weights: apart from it, so that who only counts parameters carries none. */
+export type OperationsOf<Sublayer> = (fields: Omit<Sublayer, 'kind'>) => Operations
 
 /** What every token reads whole. */
 export const always = (count: number): PartCount => ({ total: count, active: count })

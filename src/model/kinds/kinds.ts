@@ -27,7 +27,7 @@ export type * from './linear-attention.js'
 export type * from './mamba.js'
 export type * from './moe.js'
 
-/** One thing that a layer does to the residual stream. A further kind is an interface here and an entry below. */
+/** One thing that a layer does to the residual stream. A further kind is an interface here, an entry below, and one in ./operations.ts if it computes beside its weights. */
 export type Sublayer =
   | Mamba2
   | Attention

@@ -1,7 +1,7 @@
 import { demandNothingElse } from '../../errors.js'
 import { demandMultiple, demandOneOf, demandSizes } from '../demands.js'
 import { checkIndexer, chosenBy, type Indexer, indexerPairs, scores } from './attention.js'
-import { always, type Kind, type PairOperations } from './kind.js'
+import { always, type Kind, type OperationsOf, type PairOperations } from './kind.js'
 
 /** Multi-head latent attention (MLA): keys and values of all heads come from one narrow vector, which alone is cached. */
 export interface LatentAttention {
@@ -47,20 +47,27 @@ export const latentAttention: Kind<Omit<LatentAttention, 'kind'>> = {
       indexer: always(indexer ? indexerSize(indexer, queryRank ?? hiddenSize, hiddenSize) : 0),
     }
   },
+}
 
-  /**
-   * Keys and values of new tokens are spread out to all heads. Those of the cache stay the narrow vector, which every head
-   * reads as key and as value: the projections from it move to query and output, where they cost the same.
-   */
-  operations({ numHeads, keyValueRank, nopeHeadDim, ropeHeadDim, valueHeadDim, indexer }) {
-    const attended: PairOperations = {
-      part: 'attentionScores',
-      each: scores(numHeads, nopeHeadDim + ropeHeadDim, valueHeadDim),
-      eachCached: scores(numHeads, keyValueRank + ropeHeadDim, keyValueRank),
-      ...chosenBy(indexer),
-    }
-    return { pairs: [attended, ...indexerPairs(indexer)] }
-  },
+/**
+ * Keys and values of new tokens are spread out to all heads. Those of the cache stay the narrow vector, which every head
+ * reads as key and as value: the projections from it move to query and output, where they cost the same.
+ */
+export const latentAttentionOperations: OperationsOf<LatentAttention> = ({
+  numHeads,
+  keyValueRank,
+  nopeHeadDim,
+  ropeHeadDim,
+  valueHeadDim,
+  indexer,
+}) => {
+  const attended: PairOperations = {
+    part: 'attentionScores',
+    each: scores(numHeads, nopeHeadDim + ropeHeadDim, valueHeadDim),
+    eachCached: scores(numHeads, keyValueRank + ropeHeadDim, keyValueRank),
+    ...chosenBy(indexer),
+  }
+  return { pairs: [attended, ...indexerPairs(indexer)] }
 }
 
 const indexerSize = ({ numHeads, headDim }: Indexer, from: number, hiddenSize: number): number =>
@@ -114,12 +121,18 @@ export const compressedAttention: Kind<Omit<CompressedAttention, 'kind'>> = {
       indexer: always(indexer ? index(indexer) : 0),
     }
   },
+}
 
-  /** Near tokens whole; of far ones their entries, of which the near ones' are few and count too. */
-  operations({ numHeads, headDim, compressRatio: ratio, window, indexer }) {
-    const attended = { part: 'attentionScores', each: scores(numHeads, headDim, headDim) } as const
-    const near = { ...attended, ...(window !== undefined && { window }) }
-    const far = { ...attended, ratio, ...chosenBy(indexer) }
-    return { pairs: ratio === 0 ? [near] : [near, far, ...indexerPairs(indexer, ratio)] }
-  },
+/** Near tokens whole; of far ones their entries, of which the near ones' are few and count too. */
+export const compressedAttentionOperations: OperationsOf<CompressedAttention> = ({
+  numHeads,
+  headDim,
+  compressRatio: ratio,
+  window,
+  indexer,
+}) => {
+  const attended = { part: 'attentionScores', each: scores(numHeads, headDim, headDim) } as const
+  const near = { ...attended, ...(window !== undefined && { window }) }
+  const far = { ...attended, ratio, ...chosenBy(indexer) }
+  return { pairs: ratio === 0 ? [near] : [near, far, ...indexerPairs(indexer, ratio)] }
 }

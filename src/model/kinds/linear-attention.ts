@@ -1,6 +1,6 @@
 import { demandNothingElse } from '../../errors.js'
 import { demandMultiple, demandOneOf, demandSizes } from '../demands.js'
-import { always, type Kind } from './kind.js'
+import { always, type Kind, type OperationsOf } from './kind.js'
 
 /** Gated DeltaNet: a state [keys, values] for each head that a delta rule with decay updates (Qwen3-Next, Qwen3.5). */
 export interface GatedDeltaNet {
@@ -32,12 +32,16 @@ export const gatedDeltaNet: Kind<Omit<GatedDeltaNet, 'kind'>> = {
     const small = (2 * keys + values) * convKernel + 2 * numValueHeads + valueHeadDim
     return { linearAttention: always(matrices + small) }
   },
-
-  /** 7 for each number of the state: decay 1, what the key recalls 2, the correction by key and error 2, readout 2. */
-  operations: ({ numValueHeads, keyHeadDim, valueHeadDim }) => ({
-    state: 7 * numValueHeads * keyHeadDim * valueHeadDim,
-  }),
 }
+
+/** 7 for each number of the state: decay 1, what the key recalls 2, the correction by key and error 2, readout 2. */
+export const gatedDeltaNetOperations: OperationsOf<GatedDeltaNet> = ({
+  numValueHeads,
+  keyHeadDim,
+  valueHeadDim,
+}) => ({
+  state: 7 * numValueHeads * keyHeadDim * valueHeadDim,
+})
 
 /** Lightning attention: a state [headDim, headDim] for each head with a fixed decay, behind a norm and an output gate. */
 export interface LightningAttention {
@@ -57,10 +61,12 @@ export const lightningAttention: Kind<Omit<LightningAttention, 'kind'>> = {
     const width = numHeads * headDim
     return { linearAttention: always(width * (5 * hiddenSize + 1)) }
   },
-
-  /** 5 for each number of the state: decay 1, product of key and value 2, readout 2. */
-  operations: ({ numHeads, headDim }) => ({ state: 5 * numHeads * headDim * headDim }),
 }
+
+/** 5 for each number of the state: decay 1, product of key and value 2, readout 2. */
+export const lightningAttentionOperations: OperationsOf<LightningAttention> = ({ numHeads, headDim }) => ({
+  state: 5 * numHeads * headDim * headDim,
+})
 
 /** Kimi delta attention: a delta rule whose decay differs for each channel of a key. */
 export interface KimiDeltaAttention {
@@ -92,7 +98,9 @@ export const kimiDeltaAttention: Kind<Omit<KimiDeltaAttention, 'kind'>> = {
     const projections = 4 * hiddenSize * width + 3 * width * convKernel + hiddenSize * numHeads
     return { linearAttention: always(projections + decay + gate + headDim) }
   },
-
-  /** 7 for each number of the state, as of Gated DeltaNet. */
-  operations: ({ numHeads, headDim }) => ({ state: 7 * numHeads * headDim * headDim }),
 }
+
+/** 7 for each number of the state, as of Gated DeltaNet. */
+export const kimiDeltaAttentionOperations: OperationsOf<KimiDeltaAttention> = ({ numHeads, headDim }) => ({
+  state: 7 * numHeads * headDim * headDim,
+})

@@ -1,6 +1,6 @@
 import { demandNothingElse } from '../../errors.js'
 import { demandMultiple, demandSizes } from '../demands.js'
-import { always, type Kind } from './kind.js'
+import { always, type Kind, type OperationsOf } from './kind.js'
 
 /** A Mamba-2 mixer. Its inner width is numHeads · headDim, whatever an `expand` field of a checkpoint says. */
 export interface Mamba2 {
@@ -33,10 +33,12 @@ export const mamba2: Kind<Omit<Mamba2, 'kind'>> = {
     const projections = hiddenSize * (inner + convolved + numHeads) + inner * hiddenSize
     return { mamba: always(projections + convolved * (convKernel + 1) + 3 * numHeads + inner) }
   },
-
-  /** 5 for each number of the state: decay 1, product of input and B 2, readout by C 2. */
-  operations: ({ numHeads, headDim, stateSize }) => ({ state: 5 * numHeads * headDim * stateSize }),
 }
+
+/** 5 for each number of the state: decay 1, product of input and B 2, readout by C 2. */
+export const mamba2Operations: OperationsOf<Mamba2> = ({ numHeads, headDim, stateSize }) => ({
+  state: 5 * numHeads * headDim * stateSize,
+})
 
 /** A Mamba-1 mixer with RMSNorms on the time step and on both projections of the state, as Jamba has it. */
 export interface Mamba1 {
@@ -66,7 +68,9 @@ export const mamba1: Kind<Omit<Mamba1, 'kind'>> = {
     const perChannel = convKernel + 1 + projected + (timeStepRank + 1) + stateSize + 1
     return { mamba: always(3 * hiddenSize * innerSize + innerSize * perChannel + projected) }
   },
-
-  /** 7 for each number of the state: as of Mamba-2, and a decay of its own, a product and an exponential. */
-  operations: ({ innerSize, stateSize }) => ({ state: 7 * innerSize * stateSize }),
 }
+
+/** 7 for each number of the state: as of Mamba-2, and a decay of its own, a product and an exponential. */
+export const mamba1Operations: OperationsOf<Mamba1> = ({ innerSize, stateSize }) => ({
+  state: 7 * innerSize * stateSize,
+})

@@ -9,10 +9,13 @@ import {
   atOwn,
   atStarts,
   biases,
+  cutKeys,
+  firstLevel,
+  levels,
   places,
   scratch,
   slots,
-  thresholds,
+  thresholdsOf,
   width,
 } from './plan'
 import { later } from './slow-tokens'
@@ -76,32 +79,34 @@ function isUnfit(n: i32): boolean {
   return <u32>(n - slots) > <u32>(places - slots)
 }
 
-/** Lists the candidates of the tokens; gives where the list ends. */
+/** Lists the candidates of the tokens, each above the cut that suits it; gives where the list ends. */
 export function compact(rows: usize, tokens: i32): usize {
   const words = (width + 63) >> 6
   const rowBytes = (<usize>width) << 2
-  const thresholdBytes = ((<usize>width + 15) & ~15) << 2
   let masks = scratch + atMasks
   let at = scratch
   for (let t = 0; t < tokens; t++) {
     let own = masks
     let n = counted(own, words)
-    let level = 0
-    if (isUnfit(n)) {
-      level = n < slots ? 1 : 2
-      own = scratch + atOwn
-      maskOne(rows, thresholds + <usize>level * thresholdBytes, own)
-      n = counted(own, words)
-      if (isUnfit(n)) {
+    let level = firstLevel
+    for (let least = 0, most = levels - 1; isUnfit(n); ) {
+      if (n < slots) most = level - 1
+      else least = level + 1
+      if (least > most) {
         later(t)
         n = 0
+        break
       }
+      level = (least + most + 1) >> 1
+      own = scratch + atOwn
+      maskOne(rows, thresholdsOf(level), own)
+      n = counted(own, words)
     }
     const info = scratch + ((<usize>t) << 2)
     store<i32>(info, <i32>(at - scratch), atStarts)
-    const cuts = scratch + ((<usize>level) << 2)
-    store<i32>(info, load<i32>(cuts, atCuts), atLevels)
-    store<i32>(info, load<i32>(cuts, atCuts + 16), atLeast)
+    const at4 = (<usize>level) << 2
+    store<i32>(info, load<i32>(scratch + at4, atCuts), atLevels)
+    store<i32>(info, load<i32>(cutKeys + at4), atLeast)
     if (n > 0) {
       let row = rows
       let bias = biases

@@ -10,8 +10,12 @@ export let keptGroups: i32 = 1
 export let groupTop: i32 = 1
 export let biases: usize = 0
 export let thresholds: usize = 0
+export let cutKeys: usize = 0
 export let scratch: usize = 0
 export let loads: usize = 0
+/** How many rows of thresholds there are, from the lowest cut up, and which is tried first. */
+export let levels: i32 = 1
+export let firstLevel: i32 = 0
 /** Candidates a token may have on the fast way, a power of two, and the bits that hold a candidate's place. */
 export let places: i32 = 32
 export let placeBits: i32 = 5
@@ -54,6 +58,7 @@ export function plan(
   groupScoreTop: i32,
   biasAt: usize,
   thresholdsAt: usize,
+  cutKeysAt: usize,
   scratchAt: usize,
   loadAt: usize,
 ): void {
@@ -68,25 +73,27 @@ export function plan(
   groupTop = groupScoreTop
   biases = biasAt
   thresholds = thresholdsAt
+  cutKeys = cutKeysAt
   scratch = scratchAt
   loads = loadAt
   placeBits = topK > 8 || topGroups < numGroups ? 6 : 5
   places = 1 << placeBits
   memory.fill(scratchAt, 0, scratchBytes)
-  v128.store(scratchAt, i32x4.splat(i32.MAX_VALUE), atCuts) // no token is sure of its best
+  levels = 1
+  firstLevel = 0
+  store<i32>(scratchAt, i32.MAX_VALUE, atCuts) // no token is sure of its best
 }
 
-/** Sets the keys that the three rows of thresholds stand for, and one above which they are rare, as ordered whole numbers. */
-export function cut(main: i32, low: i32, high: i32, top: i32): void {
-  base = low - 1
+/** Cuts at the so many first of `cutKeys`; keys above `top` are rare. */
+export function cut(count: i32, first: i32, top: f32): void {
+  levels = count
+  firstLevel = first
+  base = orderOf(load<i32>(cutKeys)) - 1
   drop = 0
-  while (<u32>(top - base) >> drop >= <u32>(0x7fffffff >> placeBits)) drop++
-  store<i32>(scratch, rankOf(main), atCuts)
-  store<i32>(scratch, rankOf(low), atCuts + 4)
-  store<i32>(scratch, rankOf(high), atCuts + 8)
-  store<i32>(scratch, orderOf(main), atCuts + 16)
-  store<i32>(scratch, orderOf(low), atCuts + 20)
-  store<i32>(scratch, orderOf(high), atCuts + 24)
+  while (<u32>(orderOf(reinterpret<i32>(top)) - base) >> drop >= <u32>(0x7fffffff >> placeBits)) drop++
+  for (let at: usize = 0; at < (<usize>count) << 2; at += 4) {
+    store<i32>(scratch + at, rankOf(orderOf(load<i32>(cutKeys + at))), atCuts)
+  }
 }
 
 /** The least rank that only keys of at least `order` have. */
@@ -98,4 +105,9 @@ function rankOf(order: i32): i32 {
 /** The order of a key's bits among all float32 numbers, as a whole number; its own inverse. */
 export function orderOf(bits: i32): i32 {
   return bits ^ ((bits >> 31) & 0x7fffffff)
+}
+
+/** The row of thresholds of a level, [E] and up to a multiple of 16. */
+export function thresholdsOf(level: i32): usize {
+  return thresholds + ((<usize>level * ((<usize>width + 15) & ~15)) << 2)
 }
