@@ -43,7 +43,7 @@ export function createRecording(path: string): Recording {
   const remedy = `Go on with: moesim simulate --resume ${quoted(path)} (or delete ${quoted(snapshot)} to start anew).`
   demand(!existsSync(snapshot), 'simulate: --out must not be a run that was interrupted', path, remedy)
   demand(
-    !isFile(path) || holdsReports(path),
+    !isFile(path) || strayLine(path, 0, 0) === undefined,
     'simulate: --out must be a new file, or one that simulate has written',
     path,
     'Name another: what this one holds would be lost.',
@@ -55,28 +55,33 @@ export function createRecording(path: string): Recording {
 const isFile = (path: string): boolean =>
   refusing(path, () => statSync(path, { throwIfNoEntry: false })?.isFile() === true)
 
-const reportStart = /^\{"step":(\d+),"tokens":\d+,"numExperts":\d+,"load":\[/
-const startBytes = 100 // more than the longest of them
+const startBytes = 100 // more than the longest beginning of a report
 
 /**
- * Whether every line of a file begins as a report does, step by step from the first; the last one may be torn. Lines of
- * other programs, and of several runs in one file, are more than one run can bring back.
+ * The first line from byte `at` on that does not begin as the report of its step does, counted from `step`; the last line
+ * may be torn. Lines of other programs, and of several runs in one file, are more than one run can bring back.
  */
-function holdsReports(path: string): boolean {
-  let step = 0
+function strayLine(path: string, at: number, step: number): string | undefined {
   let start = ''
-  const begun = (): boolean => reportStart.exec(start)?.[1] === String(step)
-  for (const { bytes, ends } of piecesOf(path)) {
+  for (const { bytes, ends } of piecesOf(path, at)) {
     start += bytes.toString('latin1', 0, startBytes - start.length)
     if (!ends && start.length < startBytes) continue
-    if (!begun()) return false
+    if (!beginsReport(start, step)) return utf8(start)
     if (ends) {
       step++
       start = ''
     }
   }
-  return start === '' || begun()
+  return beginsReport(start, step, true) ? undefined : utf8(start)
 }
+
+function beginsReport(start: string, step: number, torn = false): boolean {
+  const beginning = `{"step":${step},"tokens":0,"numExperts":0,"load":[`
+  const found = start.replace(/(?<="(?:tokens|numExperts)":)\d+/g, '0')
+  return found.startsWith(beginning) || (torn && beginning.startsWith(found))
+}
+
+const utf8 = (latin1: string): string => Buffer.from(latin1, 'latin1').toString('utf8')
 
 /** What the last `save` saved. */
 export function savedState(path: string): unknown {
@@ -95,7 +100,10 @@ export function savedState(path: string): unknown {
   }
 }
 
-/** Goes on after the first `steps` lines, which are handed to `visit`; what follows them is cut off. */
+/**
+ * Goes on after the first `steps` lines, which are handed to `visit`; the reports that follow them are cut off. Throws an
+ * InputError if anything else follows, which would be missed.
+ */
 export function resumeRecording(
   path: string,
   steps: number,
@@ -120,6 +128,13 @@ export function resumeRecording(
     `resume: ${path} must hold the ${steps} lines that its snapshot follows`,
     step,
     remedy,
+  )
+  const stray = strayLine(path, end, steps)
+  demand(
+    stray === undefined,
+    `resume: what follows line ${steps} of ${path} must be reports of the same run`,
+    stray,
+    `It would be lost: keep it elsewhere, and cut the file after line ${steps}.`,
   )
   refusing(path, () => truncateSync(path, end))
   return recording(path, 'a')
@@ -152,14 +167,18 @@ function* wholeLines(path: string): Generator<{ text: string; end: number }, voi
   }
 }
 
-/** Lines in pieces, of which the last one of a line ends it, without its line feed: files may be larger than memory. */
-function* piecesOf(path: string): Generator<{ bytes: Buffer; ends: boolean }, void, void> {
+/**
+ * Lines from byte `at` on in pieces, of which the last one of a line ends it, without its line feed: files may be larger
+ * than memory.
+ */
+function* piecesOf(path: string, at = 0): Generator<{ bytes: Buffer; ends: boolean }, void, void> {
   const file = refusing(path, () => openSync(path, 'r'))
   try {
     const chunk = Buffer.alloc(1 << 16)
     while (true) {
-      const size = refusing(path, () => readSync(file, chunk, 0, chunk.length, null))
+      const size = refusing(path, () => readSync(file, chunk, 0, chunk.length, at))
       if (size === 0) return
+      at += size
       let from = 0
       for (let feed = chunk.indexOf(10); feed >= 0 && feed < size; feed = chunk.indexOf(10, from)) {
         yield { bytes: Buffer.from(chunk.subarray(from, feed)), ends: true }

@@ -108,6 +108,17 @@ test('a run that was killed goes on from its last snapshot; what follows that, t
   expect(read(out)).toBe((await whole('')).file)
 })
 
+test('a line of the user’s behind the steps is not cut off', async () => {
+  const out = path('noted.jsonl')
+  await moesim(`${words} --out ${out}`, interruptAt(3))
+  const noted = `${read(out)}# my note\n`
+  writeFileSync(out, noted)
+  const { code, stdout, stderr } = await moesim(['simulate', '--resume', out])
+  expect({ code, stdout }).toEqual({ code: 1, stdout: '' })
+  expect(stderr).toContain(`moesim: resume: what follows line 3 of ${out} must be reports of the same run`)
+  expect(read(out)).toBe(noted)
+})
+
 test('a snapshot is saved after the first step and then every five seconds', async () => {
   const out = path('saved.jsonl')
   const saved: number[] = []
