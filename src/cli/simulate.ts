@@ -1,9 +1,8 @@
-import { existsSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { setImmediate } from 'node:timers/promises'
 import type { Command } from 'commander'
 import { demand, presets, reportToJson, type Snapshot } from '../index.js'
-import { quoted } from '../node/files.js'
+import { isFile, quoted } from '../node/files.js'
 import { progress } from '../node/progress.js'
 import {
   createRecording,
@@ -96,7 +95,7 @@ async function simulation(asked: Given, io: Io): Promise<number> {
       }
       if (aborted) {
         bar.clear()
-        io.stderr(farewell(given, report.step + 1, plan.steps))
+        io.stderr(farewell(given, recording, report.step + 1, plan.steps))
         return exitCode.interrupted
       }
     }
@@ -127,13 +126,13 @@ function lasting(asked: Given): Given {
   return {
     ...asked,
     ...(typeof trace === 'string' && { trace: resolve(trace) }),
-    ...(isFile(preset) && { preset: resolve(preset) }),
+    ...(isModelFile(preset) && { preset: resolve(preset) }),
   }
 }
 
 /** A model that is named by its file. What is no file at all is told as it was typed. */
-const isFile = (preset: string | boolean | undefined): preset is string =>
-  typeof preset === 'string' && !Object.hasOwn(presets, preset) && existsSync(preset)
+const isModelFile = (preset: string | boolean | undefined): preset is string =>
+  typeof preset === 'string' && !Object.hasOwn(presets, preset) && isFile(preset)
 
 interface Saved {
   readonly version: 1
@@ -176,8 +175,8 @@ function isReport(line: unknown, step: number, { layers, numExperts }: Plan): li
   return figures?.step === step && figures.load?.length === layers.length * numExperts
 }
 
-function farewell({ out }: Given, step: number, steps: number): string {
-  const how = out
+function farewell({ out }: Given, recording: Recording | undefined, step: number, steps: number): string {
+  const how = recording?.resumable
     ? `${out} holds every step so far. Go on with: moesim simulate --resume ${quoted(String(out))}`
     : 'Nothing was kept; with --out FILE it could go on.'
   return `Interrupted after ${step} of ${steps} steps. ${how}\n`

@@ -1,5 +1,6 @@
 import {
   closeSync,
+  existsSync,
   openSync,
   readFileSync,
   readSync,
@@ -36,6 +37,10 @@ function readUntold(path: string, most: number): Uint8Array {
     closeSync(file)
   }
 }
+
+/** Whether a file is there, and neither a folder nor a device or a pipe, which might be read without end. */
+export const isFile = (path: string): boolean =>
+  existsSync(path) && refusing(path, () => statSync(path).isFile())
 
 /** All bytes of a stream, such as standard input. Throws an InputError as soon as they are more than `most`. */
 export async function readStream(stream: AsyncIterable<Uint8Array>, most: number): Promise<Uint8Array> {
@@ -101,5 +106,6 @@ const reasons: Readonly<Record<string, readonly [rule: string, remedy: string]>>
   EISDIR: ['it must be a file', 'This is a folder: name a file in it.'],
   EACCES: ['it must be open to you', elsewhere],
   EPERM: ['it must be open to you', elsewhere],
+  EPIPE: ['it must be read to its end', 'Let its reader run until then, or name a file.'],
   ENOSPC: ['there must be room for it', 'Free some, or use another place.'],
 }

@@ -1,20 +1,24 @@
 import {
   closeSync,
   existsSync,
+  fstatSync,
   fsyncSync,
   openSync,
   readSync,
   rmSync,
-  statSync,
   truncateSync,
   writeFileSync,
 } from 'node:fs'
 import { dirname } from 'node:path'
 import { demand, InputError } from '../index.js'
-import { quoted, readBytes, refusing, writeAtomically } from './files.js'
+import { isFile, quoted, readBytes, refusing, writeAtomically } from './files.js'
 
-/** A file of JSON lines, one a step, with a snapshot beside it for as long as the run is not complete. */
+/**
+ * A file of JSON lines, one a step, with a snapshot beside it for as long as the run is not complete. A device or a pipe
+ * takes the lines alone: nobody can go on with what it does not keep.
+ */
 export interface Recording {
+  readonly resumable: boolean
   /** Adds a line: whole in the file before this returns, or, if the process dies within, torn at the very end. */
   append(line: unknown): void
   /** Saves what the run needs to go on from here, once all lines are safe on the disk. */
@@ -50,10 +54,6 @@ export function createRecording(path: string): Recording {
   )
   return recording(path, 'w')
 }
-
-/** A device or a pipe has nothing to lose, and might be read without end. */
-const isFile = (path: string): boolean =>
-  refusing(path, () => statSync(path, { throwIfNoEntry: false })?.isFile() === true)
 
 const startBytes = 100 // more than the longest beginning of a report
 
@@ -142,9 +142,12 @@ export function resumeRecording(
 
 function recording(path: string, flag: 'w' | 'a'): Recording {
   const file = refusing(path, () => openSync(path, flag))
+  const resumable = fstatSync(file).isFile()
   return {
+    resumable,
     append: (line) => refusing(path, () => writeFileSync(file, `${JSON.stringify(line)}\n`)),
     save(state) {
+      if (!resumable) return
       refusing(path, () => fsyncSync(file))
       writeAtomically(snapshotPath(path), `${JSON.stringify(state)}\n`)
     },

@@ -1,7 +1,8 @@
+import { execFileSync, spawn } from 'node:child_process'
 import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { join, relative } from 'node:path'
-import { expect, test } from 'vitest'
-import { createRecording } from '../../dist/node/recording.js'
+import { text } from 'node:stream/consumers'
+import { describe, expect, test } from 'vitest'
 import { dataFile, interruptAt, moesim, newFolder } from './terminal.js'
 
 const folder = newFolder()
@@ -186,10 +187,41 @@ test.each([
   expect(read(out)).toBe((await whole('')).file)
 })
 
-test.skipIf(process.platform === 'win32')('a device is written to as it is', () => {
-  const recording = createRecording('/dev/null')
-  recording.append({ step: 0 })
-  recording.close()
+describe.skipIf(process.platform === 'win32')('where nothing is kept', () => {
+  const short = 'simulate --experts 16 --top-k 2 --tokens 64 --steps 2'
+
+  test('a device takes the lines of a run', async () => {
+    expect(await moesim(`${short} --out /dev/null`)).toEqual(await moesim(short))
+    expect(existsSync('/dev/null.snapshot.json')).toBe(false)
+  })
+
+  test('a pipe is read line by line', async () => {
+    const pipe = path('pipe')
+    execFileSync('mkfifo', [pipe])
+    const reader = spawn('cat', [pipe], { stdio: ['ignore', 'pipe', 'ignore'] })
+    const piped = text(reader.stdout)
+    expect((await moesim(`${short} --out ${pipe}`)).code).toBe(0)
+    await moesim(`${short} --out ${path('file.jsonl')}`)
+    expect(await piped).toBe(read(path('file.jsonl')))
+    expect(existsSync(`${pipe}.snapshot.json`)).toBe(false)
+  })
+
+  test('a pipe whose reader leaves ends the run', async () => {
+    const pipe = path('left')
+    execFileSync('mkfifo', [pipe])
+    spawn('head', ['-c', '1', pipe], { stdio: 'ignore' })
+    const { code, stderr } = await moesim(`${words} --steps 300 --layers 40 --out ${pipe}`)
+    expect(code).toBe(1)
+    expect(stderr).toMatch(
+      /^moesim: file: it must be read to its end, got ".*"\. Let its reader run until then/,
+    )
+  })
+
+  test('Ctrl-C says so', async () => {
+    const { code, stderr } = await moesim(`${short} --out /dev/null`, interruptAt(1))
+    expect(code).toBe(130)
+    expect(stderr).toBe('Interrupted after 1 of 2 steps. Nothing was kept; with --out FILE it could go on.\n')
+  })
 })
 
 test('--resume takes no other options', async () => {
