@@ -201,6 +201,7 @@ function refuseStrays(given: Given): void {
   stray(['skew'], workload === 'gaussian', '--workload gaussian is what has a skew')
   stray(['sequenceLength', 'preference'], workload === 'domains', '--workload domains is what has sequences')
   stray(['drop'], given.capacityFactor !== undefined, '--capacity-factor is what makes room run out')
+  stray(['overwrite'], given.out !== undefined, '--out is what names a file to replace')
   stray(['unit'], rule === 'proportional', '--rule proportional is what has a unit')
   stray(['rate', 'center', 'updateEvery'], rule !== 'none', '--rule none moves no bias')
 }

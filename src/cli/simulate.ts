@@ -62,6 +62,7 @@ export function addSimulate(program: Command, io: Io, done: (code: number) => vo
     .option('--seed <seed>', 'any text or number: the same seed gives the same bytes (default 0)')
     .option('--json', 'print the summary as JSON')
     .option('--out <file>', 'write every step as a line of JSON; Ctrl-C leaves a file to go on with')
+    .option('--overwrite', 'let --out replace the run that its file holds, complete or interrupted')
     .option('--resume <file>', 'go on with an interrupted --out file, with the options it was started with')
     .addHelpText('after', '\nExample:\n  $ moesim simulate --rate 0.01 --steps 100 --out run.jsonl\n')
     .action(async (given: Given) => done(await simulation(given, io)))
@@ -114,17 +115,19 @@ async function begin(asked: Given, io: Io): Promise<Run> {
   const plan = await planSimulation(given, io)
   const clash = typeof given.out === 'string' && resolve(given.out) === given.trace
   demand(!clash, 'simulate: --out must not be the file that --trace reads', given.out, 'Name another file.')
-  const recording = typeof given.out === 'string' ? { recording: createRecording(given.out) } : {}
-  return { given, plan, watch: follow(plan), ...recording }
+  if (typeof given.out !== 'string') return { given, plan, watch: follow(plan) }
+  const recording = createRecording(given.out, asked.overwrite === true)
+  return { given, plan, watch: follow(plan), recording }
 }
 
 /** Options that mean the same when a run goes on, which may be from another folder: files by their whole paths. */
 function lasting(asked: Given): Given {
   const remedy = 'A run that goes on reads it again: save standard input as a file.'
   demand(asked.preset !== '-', "simulate: --preset '-' must not stand with --out", asked.out, remedy)
-  const { trace, preset } = asked
+  const { overwrite: _, ...given } = asked // said of this file, once
+  const { trace, preset } = given
   return {
-    ...asked,
+    ...given,
     ...(typeof trace === 'string' && { trace: resolve(trace) }),
     ...(isModelFile(preset) && { preset: resolve(preset) }),
   }

@@ -6,6 +6,7 @@ import {
   openSync,
   readSync,
   rmSync,
+  statSync,
   truncateSync,
   writeFileSync,
 } from 'node:fs'
@@ -32,10 +33,10 @@ export interface Recording {
 export const snapshotPath = (path: string): string => `${path}.snapshot.json`
 
 /**
- * Starts a file anew. Throws an InputError if something lies there that would be missed: an unfinished run, for it took time
- * to make, or anything but the reports of a run, which can be made again.
+ * Starts a file anew. Throws an InputError if something lies there that would be missed: the reports of a run, complete or
+ * not, unless `overwrite` says that they may go, and anything else in any case.
  */
-export function createRecording(path: string): Recording {
+export function createRecording(path: string, overwrite = false): Recording {
   const folder = dirname(path)
   demand(
     existsSync(folder),
@@ -43,15 +44,16 @@ export function createRecording(path: string): Recording {
     folder,
     'Make it, or check the spelling.',
   )
+  const own = !isFile(path) || strayLine(path, 0, 0) === undefined
+  const lost = 'Name another: what this one holds would be lost.'
+  demand(own, 'simulate: --out must be a new file, or one that simulate has written', path, lost)
   const snapshot = snapshotPath(path)
-  const remedy = `Go on with: moesim simulate --resume ${quoted(path)} (or delete ${quoted(snapshot)} to start anew).`
-  demand(!existsSync(snapshot), 'simulate: --out must not be a run that was interrupted', path, remedy)
-  demand(
-    !isFile(path) || strayLine(path, 0, 0) === undefined,
-    'simulate: --out must be a new file, or one that simulate has written',
-    path,
-    'Name another: what this one holds would be lost.',
-  )
+  if (overwrite) rmSync(snapshot, { force: true })
+  const goOn = `Go on with: moesim simulate --resume ${quoted(path)} (or start anew with --overwrite).`
+  demand(!existsSync(snapshot), 'simulate: --out must not be a run that was interrupted', path, goOn)
+  const empty = !isFile(path) || statSync(path).size === 0
+  const remedy = 'Name another, or let its run be replaced with --overwrite.'
+  demand(empty || overwrite, 'simulate: --out must not be a run that is there', path, remedy)
   return recording(path, 'w')
 }
 

@@ -14,7 +14,7 @@ const lines = (file: string): string[] => read(file).split('\n').slice(0, -1)
 /** A run without interruption: what every resumed one must equal. */
 async function whole(options: string): Promise<{ stdout: string; file: string }> {
   const out = path('whole.jsonl')
-  const { code, stdout } = await moesim(`${words} ${options} --out ${out}`)
+  const { code, stdout } = await moesim(`${words} ${options} --out ${out} --overwrite`)
   expect(code).toBe(0)
   expect(existsSync(`${out}.snapshot.json`)).toBe(false)
   return { stdout, file: read(out) }
@@ -80,7 +80,7 @@ test('a run of a config.json goes on from wherever the command is given', async 
   expect(JSON.parse(read(`${out}.snapshot.json`)).given.preset).toBe(dataFile('config.json'))
   const resumed = await moesim(['simulate', '--resume', out])
   const file = read(out)
-  expect(resumed.stdout).toBe((await moesim(line)).stdout)
+  expect(resumed.stdout).toBe((await moesim(`${line} --overwrite`)).stdout)
   expect(file).toBe(read(out))
 })
 
@@ -92,7 +92,7 @@ test('recorded tokens go on from wherever the command is given', async () => {
   expect(JSON.parse(read(`${out}.snapshot.json`)).given.trace).toBe(dataFile('trace.safetensors'))
   const resumed = await moesim(['simulate', '--resume', out])
   const file = read(out)
-  expect(resumed.stdout).toBe((await moesim(trace)).stdout)
+  expect(resumed.stdout).toBe((await moesim(`${trace} --overwrite`)).stdout)
   expect(file).toBe(read(out))
 })
 
@@ -149,7 +149,7 @@ test('an interrupted run is not overwritten', async () => {
   await moesim(`${words} --out ${out}`, interruptAt(3))
   const { code, stderr } = await moesim(`${words} --out ${out}`)
   expect(code).toBe(1)
-  expect(stderr).toContain(`Go on with: moesim simulate --resume ${out} (or delete ${out}.snapshot.json`)
+  expect(stderr).toContain(`Go on with: moesim simulate --resume ${out} (or start anew with --overwrite).`)
   expect(lines(out)).toHaveLength(3)
 })
 
@@ -163,11 +163,11 @@ test.each([
   ['a report with words of the user’s behind it', `${report}settled early`],
   ['two reports in one file', report + report],
   ['a report without its beginning', report.replace('0', '1')],
-])('%s is not overwritten', async (_, content) => {
+])('%s is not overwritten, not even with --overwrite', async (_, content) => {
   const out = path('theirs.jsonl')
   writeFileSync(out, content)
   const before = readFileSync(out)
-  const { code, stdout, stderr } = await moesim(`${words} --out ${out}`)
+  const { code, stdout, stderr } = await moesim(`${words} --out ${out} --overwrite`)
   expect({ code, stdout }).toEqual({ code: 1, stdout: '' })
   expect(stderr).toContain('simulate: --out must be a new file, or one that simulate has written, got "')
   expect(stderr).toContain('Name another: what this one holds would be lost.')
@@ -175,15 +175,37 @@ test.each([
   expect(existsSync(`${out}.snapshot.json`)).toBe(false)
 })
 
-test.each([
-  ['nothing', () => ''],
-  ['a complete run', (run: string) => run],
-  ['a run whose snapshot was deleted to start anew', (run: string) => run.slice(0, -200)],
-])('a file with %s is written anew', async (_, left) => {
-  const { file } = await whole('--layers 40') // lines of more than one block
-  const out = path('own.jsonl')
-  writeFileSync(out, left(file))
+test('an empty file is written to', async () => {
+  const out = path('empty.jsonl')
+  writeFileSync(out, '')
   expect((await moesim(`${words} --out ${out}`)).code).toBe(0)
+  expect(read(out)).toBe((await whole('')).file)
+})
+
+test.each([
+  ['a complete run', (run: string) => run],
+  ['a run whose snapshot was deleted', (run: string) => run.slice(0, -200)],
+  ['a run that was killed as it began', () => '{"step":0,"tok'],
+])('%s is replaced only where --overwrite says so', async (_, left) => {
+  const held = left((await whole('--layers 40')).file) // lines of more than one block
+  const out = path('own.jsonl')
+  writeFileSync(out, held)
+  const { code, stdout, stderr } = await moesim(`${words} --out ${out}`)
+  expect({ code, stdout }).toEqual({ code: 1, stdout: '' })
+  expect(stderr).toContain('simulate: --out must not be a run that is there, got "')
+  expect(stderr).toContain('Name another, or let its run be replaced with --overwrite.')
+  expect(read(out)).toBe(held)
+
+  expect((await moesim(`${words} --out ${out} --overwrite`)).code).toBe(0)
+  expect(read(out)).toBe((await whole('')).file)
+})
+
+test('an interrupted run is replaced where --overwrite says so, and resumed without it', async () => {
+  const out = path('anew.jsonl')
+  await moesim(`${words} --layers 2 --out ${out}`, interruptAt(8))
+  expect((await moesim(`${words} --out ${out} --overwrite`, interruptAt(3))).code).toBe(130)
+  expect(JSON.parse(read(`${out}.snapshot.json`)).given).not.toHaveProperty('overwrite')
+  expect((await moesim(['simulate', '--resume', out])).code).toBe(0)
   expect(read(out)).toBe((await whole('')).file)
 })
 

@@ -251,6 +251,7 @@ test.each([
   ['--score relu', '--score must be one of sigmoid, softmax, sqrtsoftplus, got "relu".'],
   ['--workload domain', '--workload must be one of gaussian, domains, got "domain".'],
   ['--unit mean', 'simulate: --rule proportional is what has a unit, got "--unit".'],
+  ['--overwrite', 'simulate: --out is what names a file to replace, got "--overwrite".'],
   ['--rule none --center', 'simulate: --rule none moves no bias, got "--center".'],
   ['--sequence-length 8', 'simulate: --workload domains is what has sequences, got "--sequence-length".'],
   ['--workload domains --skew 1', 'simulate: --workload gaussian is what has a skew, got "--skew".'],
