@@ -3,6 +3,7 @@ import { join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { Command } from 'commander'
 import { demand } from '../index.js'
+import { quoted } from '../node/files.js'
 import { exitCode, type Io } from './io.js'
 
 /** Runs another command line of this program. */
@@ -51,7 +52,7 @@ async function tour(io: Io, run: RunCommand, folder: string, named: boolean): Pr
     ...(recorded ? recordedStops(trace, training) : []),
   ]
   for (const [index, { question, argv }] of stops.entries()) {
-    const shown = argv.map((word) => (existsSync(word) ? relative('', word) : word)).join(' ')
+    const shown = argv.map((word) => quoted(existsSync(word) ? relative('', word) : word)).join(' ')
     io.stdout(`${index === 0 ? '' : '\n'}${index + 1}. ${question}\n$ moesim ${shown}\n\n`)
     const code = await run(argv)
     if (code !== exitCode.ok) return code

@@ -1,10 +1,10 @@
-import { writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { cpSync, writeFileSync } from 'node:fs'
+import { join, relative } from 'node:path'
 import { Command } from 'commander'
 import { expect, test } from 'vitest'
 import { run } from '../../dist/cli/run.js'
 import { addTour } from '../../dist/cli/tour.js'
-import { moesim, newFolder, terminal } from './terminal.js'
+import { dataFile, moesim, newFolder, terminal } from './terminal.js'
 
 /** The tour with every simulation made short; its other stops are what they are. */
 async function tour(words: string[], code?: number, own?: string) {
@@ -48,6 +48,15 @@ test('where the recorded files do not lie it says so and does the rest', async (
   expect(asked).toEqual(['count', 'simulate'])
   expect(stdout).toContain('\nThe recorded files are not here, so their replay is left out')
   expect(stdout).toMatch(/\nTry next:\n/)
+})
+
+test('what it runs is shown as one types it, a folder with a space in quotes', async () => {
+  const folder = join(newFolder(), 'my data')
+  cpSync(dataFile(''), folder, { recursive: true })
+  const { stdout } = await tour([folder])
+  const shown = relative('', join(folder, 'trace.safetensors'))
+  expect(stdout).toContain(`\n$ moesim replay '${shown}'\n`)
+  expect(stdout).toContain(`\n$ moesim simulate --trace '${shown}' --rate 0.01 --steps 60\n`)
 })
 
 test.each([
