@@ -142,9 +142,10 @@ function synthetic(given: Given, { label, model }: NamedModel): Source {
     scoreFunction: oneOf(given, 'score', base.scoreFunction, ['sigmoid', 'softmax', 'sqrtsoftplus']),
   })
   const { words, workload } = tokensOf(given, numExperts)
+  const as = given.assume === undefined ? '' : `, read as ${given.assume}`
   const layers = whole(given, 'layers', 1, 1 << 10, 'It is the MoE layers simulated at once.')
   return {
-    words: { router: `router of ${label === '-' ? model.name : label}`, tokens: words },
+    words: { router: `router of ${label === '-' ? model.name : label}${as}`, tokens: words },
     workload,
     router,
     layers: Array.from({ length: layers }, (_, layer) => layer),

@@ -170,7 +170,9 @@ describe('--preset with a config.json', () => {
     expect(refused.code).toBe(1)
     expect(refused.stderr).toContain(`${path}: fromHuggingFaceConfig: model_type must be a known one`)
     expect(refused.stderr).toContain('use --assume.')
-    expect((await moesim([...line, path, '--assume', 'nemotron_h'])).code).toBe(0)
+    const { code, stdout } = await moesim([...line, path, '--assume', 'nemotron_h'])
+    expect(code).toBe(0)
+    expect(stdout).toMatch(`router of ${path}, read as nemotron_h: 128 experts, top 6, sigmoid\n`)
   })
 
   test.each(['none.json', 'Qwen/Qwen3-30B-A3B', 'https://example.org/config.json', 'nano-3'])(
