@@ -8,6 +8,24 @@ export interface Run {
   readonly tables: Table[]
 }
 
+/** Whether a value that was read has all that a run is compared by. */
+export function isRun(value: unknown): value is Run {
+  const { date, machine, tables } = (value ?? {}) as Partial<Run>
+  return (
+    typeof date === 'string' && typeof machine === 'string' && Array.isArray(tables) && tables.every(isTable)
+  )
+}
+
+function isTable(value: unknown): value is Table {
+  const { title, rows } = (value ?? {}) as Partial<Table>
+  return typeof title === 'string' && Array.isArray(rows) && rows.every(isRow)
+}
+
+function isRow(value: unknown): value is Row {
+  const { name, median, low, high, ratio } = (value ?? {}) as Partial<Row>
+  return typeof name === 'string' && [median, low, high, ratio].every(Number.isFinite)
+}
+
 /** Three significant digits at least, and no exponent. */
 const ms = (value: number): string => (value >= 100 ? value.toFixed(0) : value.toPrecision(3))
 

@@ -5,15 +5,16 @@ npm run bench -- --json FILE       keeps the run
 npm run bench:compare FILE         says what has changed since a run that was kept
 npm run bench -- --write           puts the tables of everything in bench/README.md
 */
-import { readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { cpus, loadavg } from 'node:os'
+import { dirname } from 'node:path'
 import { parseArgs } from 'node:util'
 import { countTables } from './count.js'
 import { importTables } from './import-time.js'
 import { layerTables } from './layer.js'
 import { findPeers, type Peers } from './peers/find.js'
 import { placeTables } from './place.js'
-import { changes, headline, printed, type Run } from './report.js'
+import { changes, headline, isRun, printed, type Run } from './report.js'
 import { madeInAll, type Table } from './rounds.js'
 import { routeTables } from './route.js'
 import { simulateTables } from './simulate.js'
@@ -43,7 +44,12 @@ function asked() {
   try {
     return parseArgs({
       allowPositionals: true,
-      options: { json: { type: 'string' }, compare: { type: 'string' }, write: { type: 'boolean' } },
+      options: {
+        json: { type: 'string' },
+        compare: { type: 'string' },
+        write: { type: 'boolean' },
+        help: { type: 'boolean', short: 'h' },
+      },
     })
   } catch (error) {
     const { message } = error as Error
@@ -56,8 +62,8 @@ function asked() {
 /** The run that --json has kept in a file. */
 function keptRun(path: string): Run {
   try {
-    const run = JSON.parse(readFileSync(path, 'utf8')) as Run | null
-    if (Array.isArray(run?.tables)) return run as Run
+    const run: unknown = JSON.parse(readFileSync(path, 'utf8'))
+    if (isRun(run)) return run
   } catch (error) {
     misused(`${path} cannot be read: ${(error as Error).message}`)
   }
@@ -65,10 +71,16 @@ function keptRun(path: string): Run {
 }
 
 const { values, positionals } = asked()
+if (values.help) {
+  console.log(usage)
+  process.exit(0)
+}
 const unknown = positionals.find((name) => !Object.hasOwn(paths, name))
 if (unknown !== undefined) misused(`There is no bench ${unknown}.`)
 if (values.write && positionals.length > 0)
   misused('--write puts the tables of a whole run in the place of those before: leave the names out.')
+if (values.json !== undefined && !existsSync(dirname(values.json)))
+  misused(`--json needs a folder that exists: there is no ${dirname(values.json)}.`)
 const before = values.compare === undefined ? undefined : keptRun(values.compare)
 
 const peers = await findPeers()
