@@ -37,6 +37,9 @@ export function demandNothingElse(name: string, rest: object): void {
   demand(stray === undefined, `${name} must have only the fields of its kind`, stray, 'Correct or remove it.')
 }
 
+/** Options, or none where plain JavaScript has forgotten them: so the first that is missing is told by its name. */
+export const orNone = <Options extends object>(options: Options): Options => options ?? ({} as Options)
+
 /** A value in a few words, however large or hostile it is. */
 function show(value: unknown): string {
   if (typeof value === 'string') return JSON.stringify(clip(value))

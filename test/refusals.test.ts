@@ -2,31 +2,48 @@ import {
   auxLoss,
   biasBalance,
   coActivationShares,
+  communicationLoss,
   concentration,
+  cosineSchedule,
   deepspeedCapacity,
+  deviceLoss,
+  entropyLoss,
   expertUsage,
   flaxformerCapacity,
   forcedBias,
+  globalAuxLoss,
+  gshardLoss,
   gshardTop2Sampled,
   hashRouter,
   InputError,
   imbalanceScore,
+  importanceLoss,
+  linearSchedule,
+  loadImportanceLoss,
   longcatBalance,
   megatronCapacity,
   moduloHashTable,
   multiplicativeBalance,
+  noisyTopKLoss,
+  pooledAuxLoss,
   type Router,
   type RouterConfig,
   randomHashTable,
   randomRouting,
   rankPenaltyBalance,
+  reluRegularizer,
   roundRobin,
   route,
+  sequenceAuxLoss,
   sinkhorn,
   smebuBalance,
+  sparsityController,
   stMoeCapacity,
   streams,
+  switchLoss,
   topAnyEvaluation,
+  wsdSchedule,
+  zLoss,
 } from 'moesim'
 import { describe, expect, test } from 'vitest'
 
@@ -77,13 +94,37 @@ describe('what is no number of its kind is refused', () => {
 
 // In plain JavaScript, an argument is easily forgotten.
 describe('no options at all are refused by what they must hold', () => {
+  const logits = new Float32Array(8)
   test.each<[rule: (options: never) => unknown, message: string]>([
     [biasBalance, 'biasBalance: rate must be a finite number, 0 or more, or a schedule'],
     [multiplicativeBalance, 'biasBalance: rate must be'],
     [longcatBalance, 'longcatBalance: rate must be'],
     [smebuBalance, 'smebuBalance: rate must be'],
     [rankPenaltyBalance, 'rankPenaltyBalance: ranks must be a whole number'],
-  ])('%o', (rule, message) => {
+    [linearSchedule, 'linearSchedule: from must be a finite number'],
+    [cosineSchedule, 'cosineSchedule: from must be a finite number'],
+    [wsdSchedule, 'wsdSchedule: stable must be a whole number'],
+    [sparsityController, 'sparsityController: numExperts must be a whole number'],
+    [(options) => pooledAuxLoss([logits], options), 'pooledAuxLoss: numExperts must be a whole number'],
+    [(options) => gshardLoss(logits, options), 'switchLoss: numExperts must be a whole number'],
+    ...[
+      auxLoss,
+      communicationLoss,
+      deviceLoss,
+      entropyLoss,
+      globalAuxLoss,
+      importanceLoss,
+      loadImportanceLoss,
+      noisyTopKLoss,
+      reluRegularizer,
+      sequenceAuxLoss,
+      switchLoss,
+      zLoss,
+    ].map((loss): [rule: (options: never) => unknown, message: string] => [
+      (options) => loss(logits, options),
+      `${loss.name}: numExperts must be a whole number`,
+    ]),
+  ])('%o: %s', (rule, message) => {
     for (const nothing of [undefined, null]) {
       expect(() => rule(nothing as never)).toThrow(InputError)
       expect(() => rule(nothing as never)).toThrow(message)

@@ -1,4 +1,4 @@
-import { demand, demandNothingElse } from '../errors.js'
+import { demand, demandNothingElse, orNone } from '../errors.js'
 import { sum } from '../stats.js'
 import { center as subtractMean } from './center.js'
 import type { Balance, Schedule } from './protocol.js'
@@ -33,7 +33,7 @@ export interface BiasState {
  * `get_updated_expert_bias`; torchtitan for `center`. Throws an InputError on options that contradict one another.
  */
 export function biasBalance(options: BiasBalanceOptions): Balance<BiasState> {
-  const given = options ?? ({} as BiasBalanceOptions) // plain JavaScript may forget them
+  const given = orNone(options)
   const { rate, rule = 'sign', unit, center = false, ...rest } = given
   demandNothingElse('biasBalance: the options', rest)
   checkOptions(given)

@@ -18,8 +18,8 @@ export interface CommunicationLossOptions extends Omit<DeviceLossOptions, 'load'
  * §2.2.3. Throws an InputError as `deviceLoss` does.
  */
 export function communicationLoss<A extends Logits>(logits: A, options: CommunicationLossOptions): Loss<A> {
-  const { devices, deviceLimit, scoreFunction } = options
   const batch = validTokens('communicationLoss', logits, options)
+  const { devices, deviceLimit, scoreFunction } = options
   const size = expertsPerDevice('communicationLoss', options)
   const limit = 'It is how many devices a token may be sent to.'
   demandWhole('communicationLoss: deviceLimit', deviceLimit, 1, devices, limit)

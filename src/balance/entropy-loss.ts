@@ -9,8 +9,8 @@ import { probabilitiesOf, pullBack } from './probabilities.js'
  * Source: Huang et al., arXiv 2403.07652. Throws an InputError as `auxLoss` does.
  */
 export function entropyLoss<A extends Logits>(logits: A, options: LossOptions): Loss<A> {
-  const { numExperts } = options
   const batch = validTokens('entropyLoss', logits, options)
+  const { numExperts } = options
   const p = probabilitiesOf(batch, 'softmax')
   const logs = p.values.map((value) => log(Math.max(value, Number.MIN_VALUE))) // where P is 0, P ln P is 0
   let value = 0

@@ -23,18 +23,19 @@ export interface GlobalAuxLoss<A extends Logits> extends AuxLoss<A> {
 export function globalAuxLoss<A extends Logits>(
   logits: A,
   options: AuxLossOptions,
-  before: Float64Array = new Float64Array(options.numExperts),
+  before?: Float64Array,
 ): GlobalAuxLoss<A> {
   const batch = validTokens('globalAuxLoss', logits, options)
+  const earlier = before ?? new Float64Array(batch.numExperts)
   demand(
-    before.length === batch.numExperts,
+    earlier.length === batch.numExperts,
     `globalAuxLoss: before must hold numExperts = ${batch.numExperts} counts`,
-    before,
+    earlier,
     'Hand in the total of the micro-batch before, or nothing at the first.',
   )
   const p = probabilitiesOf(batch, options.scoreFunction)
   const load = loadFor(batch, options, options.scoreFunction)
-  const total = load.map((count, e) => count + before[e])
+  const total = load.map((count, e) => count + earlier[e])
   const factors = relativeLoad(total).map((multiple) => multiple / batch.tokens)
   const pull = weighProbabilities(p, () => factors)
   const meanProbability = totalProbability(p).map((sum) => sum / Math.max(1, batch.tokens))

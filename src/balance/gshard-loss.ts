@@ -1,3 +1,4 @@
+import { orNone } from '../errors.js'
 import type { Logits, Loss } from './loss.js'
 import { type SwitchLossOptions, switchLoss } from './switch-loss.js'
 
@@ -8,6 +9,6 @@ import { type SwitchLossOptions, switchLoss } from './switch-loss.js'
  * Source: Lepikhin et al., arXiv 2006.16668, algorithm 1. Throws an InputError as `auxLoss` does.
  */
 export function gshardLoss<A extends Logits>(logits: A, options: Omit<SwitchLossOptions, 'topK'>): Loss<A> {
-  const { numExperts, coefficient = 1 } = options
+  const { numExperts, coefficient = 1 } = orNone(options)
   return switchLoss(logits, { ...options, topK: 1, coefficient: coefficient / (numExperts * numExperts) })
 }

@@ -24,8 +24,8 @@ export interface LoadImportanceLossOptions extends LossOptions {
  * Source: Tutel `impls/losses.py`. Throws an InputError as `auxLoss` does, and on gateNoise that is not above 0.
  */
 export function loadImportanceLoss<A extends Logits>(logits: A, options: LoadImportanceLossOptions): Loss<A> {
-  const { numExperts, topK, gateNoise } = options
   const batch = validTokens('loadImportanceLoss', logits, options)
+  const { numExperts, topK, gateNoise } = options
   demand(
     gateNoise > 0 && gateNoise < Infinity,
     'loadImportanceLoss: gateNoise must be finite and above 0',

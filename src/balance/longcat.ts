@@ -1,4 +1,4 @@
-import { demand, demandNothingElse, demandWhole } from '../errors.js'
+import { demand, demandNothingElse, demandWhole, orNone } from '../errors.js'
 import { sum } from '../stats.js'
 import type { BiasState } from './bias.js'
 import type { Balance, Schedule } from './protocol.js'
@@ -24,7 +24,7 @@ export interface LongcatBalanceOptions {
  * assignments: with a capacity, of those not dropped. Throws an InputError on options that contradict one another.
  */
 export function longcatBalance(options: LongcatBalanceOptions): Balance<BiasState> {
-  const { rate, numReal, topK, realPerToken, ...rest } = options ?? ({} as LongcatBalanceOptions)
+  const { rate, numReal, topK, realPerToken, ...rest } = orNone(options)
   demandNothingElse('longcatBalance: the options', rest)
   demandRate('longcatBalance', rate)
   demandWhole('longcatBalance: numReal', numReal, 1, 1 << 20, 'It is the number of experts that compute.')

@@ -1,4 +1,4 @@
-import { demand, demandNothingElse, demandWhole } from '../errors.js'
+import { demand, demandNothingElse, demandWhole, orNone } from '../errors.js'
 
 /** Router logits [T, E], row-major. All losses compute in float64 and round the gradient once, to this type. */
 export type Logits = Float32Array | Float64Array
@@ -41,7 +41,7 @@ export interface ValidTokens {
  * nothing but −∞.
  */
 export function validTokens(who: string, logits: Logits, options: LossOptions): ValidTokens {
-  const { numExperts, coefficient = 1, valid, ...rest } = options
+  const { numExperts, coefficient = 1, valid, ...rest } = orNone(options)
   demandKnown(who, rest)
   const what = 'It is the number of routed experts, such as 128.'
   demandWhole(`${who}: numExperts`, numExperts, 1, 1 << 20, what)

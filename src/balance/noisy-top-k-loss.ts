@@ -33,8 +33,8 @@ export interface NoisyTopKLoss<A extends Logits> extends Loss<A> {
  * finite or deviations that are not above 0.
  */
 export function noisyTopKLoss<A extends Logits>(logits: A, options: NoisyTopKLossOptions): NoisyTopKLoss<A> {
-  const { numExperts, topK } = options
   const batch = validTokens('noisyTopKLoss', logits, options)
+  const { numExperts, topK } = options
   demandWhole(
     'noisyTopKLoss: topK',
     topK,

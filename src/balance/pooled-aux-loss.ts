@@ -26,9 +26,9 @@ export function pooledAuxLoss<A extends Logits>(
   layers: readonly A[],
   options: PooledAuxLossOptions,
 ): PooledAuxLoss<A> {
-  const { numExperts } = options
   demand(layers.length > 0, 'pooledAuxLoss: there must be a layer', layers, 'Give the logits of each layer.')
   const batches = layers.map((logits) => validTokens('pooledAuxLoss', logits, options))
+  const { numExperts } = options
   const rows = batches.reduce((sum, { tokens }) => sum + tokens, 0)
   const load = countExperts(
     concatenate(batches.map((batch) => chosenExperts(batch, options, 'softmax'))),

@@ -1,4 +1,4 @@
-import { demand, demandNothingElse, demandWhole } from '../errors.js'
+import { demand, demandNothingElse, demandWhole, orNone } from '../errors.js'
 import { mean } from '../stats.js'
 import type { Balance } from './protocol.js'
 
@@ -25,7 +25,7 @@ export interface RankPenaltyState {
  * InputError on ranks that do not divide the experts, an alpha outside (0, 1] and a lambda that is not finite.
  */
 export function rankPenaltyBalance(options: RankPenaltyOptions): Balance<RankPenaltyState> {
-  const { ranks, alpha = 0.1, lambda = 2, ...rest } = options ?? ({} as RankPenaltyOptions)
+  const { ranks, alpha = 0.1, lambda = 2, ...rest } = orNone(options)
   demandNothingElse('rankPenaltyBalance: the options', rest)
   demandWhole(
     'rankPenaltyBalance: ranks',

@@ -1,4 +1,4 @@
-import { demand, demandWhole } from '../errors.js'
+import { demand, demandWhole, orNone } from '../errors.js'
 import type { Routing } from '../router/routing.js'
 import { type Logits, type Loss, type LossOptions, lossOf, validTokens } from './loss.js'
 
@@ -33,7 +33,7 @@ export interface SparsityController {
  * Source: Wang et al., ReMoE, arXiv 2412.14711; thu-ml/ReMoE `training.py`. Throws an InputError on options out of range.
  */
 export function sparsityController(options: SparsityControllerOptions): SparsityController {
-  const { numExperts, topK, initial = 1e-8, factor = 1.2 } = options
+  const { numExperts, topK, initial = 1e-8, factor = 1.2 } = orNone(options)
   demandWhole('sparsityController: numExperts', numExperts, 1, 1 << 20, 'It is the number of routed experts.')
   demandMeanTopK('sparsityController', topK, numExperts)
   demand(
@@ -70,8 +70,8 @@ export function reluRegularizer<A extends Logits>(
   logits: A,
   options: LossOptions & { readonly topK: number; readonly coefficient: number },
 ): Loss<A> {
-  const { numExperts, topK } = options
   const batch = validTokens('reluRegularizer', logits, options)
+  const { numExperts, topK } = options
   demandMeanTopK('reluRegularizer', topK, numExperts)
   const load = new Float64Array(numExperts)
   batch.logits.forEach((logit, i) => {

@@ -1,4 +1,4 @@
-import { demand, demandNothingElse, demandWhole } from '../errors.js'
+import { demand, demandNothingElse, demandWhole, orNone } from '../errors.js'
 import { sinCosTurns } from '../math.js'
 import type { Schedule } from './protocol.js'
 
@@ -50,7 +50,8 @@ export const cosineSchedule = (ramp: Ramp): Schedule => {
   })
 }
 
-function along(who: string, { from, to, over, ...rest }: Ramp, shape: (done: number) => number): Schedule {
+function along(who: string, ramp: Ramp, shape: (done: number) => number): Schedule {
+  const { from, to, over, ...rest } = orNone(ramp)
   demandNothingElse(`${who}: the ramp`, rest)
   demandFinite(`${who}: from`, from)
   demandFinite(`${who}: to`, to)
@@ -70,7 +71,7 @@ export function wsdSchedule(options: {
   readonly decay: number
   readonly end?: number
 }): Schedule {
-  const { peak, warmup, stable, decay, end = 0, ...rest } = options
+  const { peak, warmup, stable, decay, end = 0, ...rest } = orNone(options)
   demandNothingElse('wsdSchedule: the options', rest)
   demandWhole('wsdSchedule: stable', stable, 0, Number.MAX_SAFE_INTEGER, 'It is a number of updates.')
   const rise = along('wsdSchedule: warmup', { from: 0, to: peak, over: warmup }, (done) => done)

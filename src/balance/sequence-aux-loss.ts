@@ -30,8 +30,8 @@ export function sequenceAuxLoss<A extends Logits>(
   logits: A,
   options: SequenceAuxLossOptions,
 ): SequenceAuxLoss<A> {
-  const { numExperts, scoreFunction, coefficient = 1 } = options
   const batch = validTokens('sequenceAuxLoss', logits, options)
+  const { numExperts, scoreFunction, coefficient = 1 } = options
   demand(
     options.sequences.length === batch.allTokens,
     `sequenceAuxLoss: sequences must hold one for each of ${batch.allTokens} tokens`,

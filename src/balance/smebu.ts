@@ -1,4 +1,4 @@
-import { demand, demandNothingElse } from '../errors.js'
+import { demand, demandNothingElse, orNone } from '../errors.js'
 import { tanh } from '../math.js'
 import { mean } from '../stats.js'
 import { center } from './center.js'
@@ -30,7 +30,7 @@ export interface SmebuState {
  * InputError on a rate or κ that is not finite and on a momentum outside [0, 1).
  */
 export function smebuBalance(options: SmebuOptions): Balance<SmebuState> {
-  const { rate, kappa = 2, momentum = 0.5, ...rest } = options ?? ({} as SmebuOptions)
+  const { rate, kappa = 2, momentum = 0.5, ...rest } = orNone(options)
   demandNothingElse('smebuBalance: the options', rest)
   demandRate('smebuBalance', rate)
   demand(

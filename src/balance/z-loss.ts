@@ -14,8 +14,8 @@ export interface ZLoss<A extends Logits> extends Loss<A> {
  * Source: Zoph et al., arXiv 2202.08906, eq. 5. Throws an InputError as `auxLoss` does.
  */
 export function zLoss<A extends Logits>(logits: A, options: LossOptions): ZLoss<A> {
-  const { numExperts } = options
   const batch = validTokens('zLoss', logits, options)
+  const { numExperts } = options
   const gradient = new Float64Array(batch.logits.length)
   const sums = new Float64Array(batch.allTokens)
   let value = 0
