@@ -44,17 +44,31 @@ export function createRecording(path: string, overwrite = false): Recording {
     folder,
     'Make it, or check the spelling.',
   )
-  const own = !isFile(path) || strayLine(path, 0, 0) === undefined
-  const lost = 'Name another: what this one holds would be lost.'
-  demand(own, 'simulate: --out must be a new file, or one that simulate has written', path, lost)
+  if (isFile(path)) demandOwn(path)
   const snapshot = snapshotPath(path)
   if (overwrite) rmSync(snapshot, { force: true })
   const goOn = `Go on with: moesim simulate --resume ${quoted(path)} (or start anew with --overwrite).`
   demand(!existsSync(snapshot), 'simulate: --out must not be a run that was interrupted', path, goOn)
-  const empty = !isFile(path) || statSync(path).size === 0
+  const holdsRun = isFile(path) && statSync(path).size > 0
   const remedy = 'Name another, or let its run be replaced with --overwrite.'
-  demand(empty || overwrite, 'simulate: --out must not be a run that is there', path, remedy)
+  demand(!holdsRun || overwrite, 'simulate: --out must not be a run that is there', path, remedy)
   return recording(path, 'w')
+}
+
+/** A file that holds reports or nothing, and that nobody else writes. */
+function demandOwn(path: string): void {
+  demand(
+    !/^\/dev\/(stdout|stderr|fd\/\d+)$/.test(path),
+    'simulate: --out must not be the file that a stream of this program is written to',
+    path,
+    'Name another file: in one, its lines and the summary would overwrite each other.',
+  )
+  demand(
+    strayLine(path, 0, 0) === undefined,
+    'simulate: --out must be a new file, or one that simulate has written',
+    path,
+    'Name another: what this one holds would be lost.',
+  )
 }
 
 const startBytes = 100 // more than the longest beginning of a report

@@ -4,7 +4,7 @@ import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
-import { expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { dataFile, interruptAt, moesim, newFolder } from './terminal.js'
 
 const main = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url))
@@ -38,6 +38,24 @@ test.skipIf(process.platform === 'win32')('moesim simulate | head -1 ends quietl
   const { stdout, stderr } = spawnSync('sh', ['-c', script, process.execPath, main], { encoding: 'utf8' })
   expect(stdout).toBe('router of nemotron-3-nano-30b-a3b: 16 experts, top 2, sigmoid\n')
   expect(stderr).toBe('exit code 0\n')
+})
+
+describe.skipIf(process.platform === 'win32')('--out /dev/stdout', () => {
+  const words = [...small, '--steps', '3', '--out', '/dev/stdout'].join(' ')
+  const sh = (script: string) =>
+    spawnSync('sh', ['-c', script, process.execPath, main], { encoding: 'utf8', cwd: newFolder() })
+
+  test('puts the lines into a pipe, behind the title', () => {
+    const { stdout, stderr } = sh(`"$0" "$1" ${words} | cat`)
+    expect(stderr).toBe('')
+    expect(stdout).toMatch(/^router of .*\n.*\n.*\n\n(\{"step":\d,.*\}\n){3}/)
+  })
+
+  test('is refused where it is a file, in which the summary would overwrite the lines', () => {
+    const { status, stderr } = sh(`"$0" "$1" ${words} > run.txt`)
+    expect(status).toBe(1)
+    expect(stderr).toContain('--out must not be the file that a stream of this program is written to')
+  })
 })
 
 test('a pipe that is closed from the start is no failure either', async () => {
