@@ -6,7 +6,7 @@
 
 /**
  * [E] the chances of their own that take each thing in the given shares of the draws, [E]: each from 0 to 1, together `size`.
- * Right to 1e-12 of a draw, after 10 rounds for many things and 40 for few; shares within 1e-9 of 0 and 1 stay what they are.
+ * Right to 1e-12 of a draw, after 40 rounds at most.
  */
 export function ownChances(shares: Float64Array, size: number): Float64Array {
   let chances = shares
@@ -14,8 +14,8 @@ export function ownChances(shares: Float64Array, size: number): Float64Array {
   let isCareful = false
   for (let rounds = 0; rounds < mostRounds; rounds++) {
     const odds = oddsOf(chances, size)
-    // Where so many have shares of 1, but for rounding, nothing is left out at all and the odds are infinite.
-    const isOpen = (e: number): boolean => shares[e] > 1e-9 && shares[e] < 1 - 1e-9 && odds[e] < Infinity
+    // Not so those of shares of 0 and 1; nor, but for rounding, of what is left where all draws are taken by shares of 1.
+    const isOpen = (e: number): boolean => odds[e] > 0 && odds[e] < Infinity
     const off = odds.map((o, e) => (isOpen(e) ? Math.abs(o / (1 + o) - shares[e]) : 0))
     const most = off.reduce((a, b) => Math.max(a, b))
     if (most <= 1e-12) break
@@ -38,12 +38,12 @@ const mostRounds = 100
 function oddsOf(chances: Float64Array, size: number): Float64Array {
   const width = size + 1
   const before = new Float64Array(chances.length * width) // of the things before each
-  const taken = none(size)
+  const taken = noDraws(size)
   chances.forEach((chance, e) => {
     before.set(taken, e * width)
-    addThing(taken, chance)
+    addDraw(taken, chance)
   })
-  const after = none(size)
+  const after = noDraws(size)
   const odds = new Float64Array(chances.length)
   for (let e = chances.length - 1; e >= 0; e--) {
     const row = e * width
@@ -55,20 +55,20 @@ function oddsOf(chances: Float64Array, size: number): Float64Array {
     }
     others += before[row + size] * after[0]
     odds[e] = (chances[e] * fewer) / ((1 - chances[e]) * others)
-    addThing(after, chances[e])
+    addDraw(after, chances[e])
   }
   return odds
 }
 
 /** [size + 1] the chances that so many are taken, of nothing at all. */
-export function none(size: number): Float64Array {
+export function noDraws(size: number): Float64Array {
   const taken = new Float64Array(size + 1)
   taken[0] = 1
   return taken
 }
 
 /** Puts one more thing among those that `taken` [size + 1] is of, in place; of its draws only the share `kept` is counted. */
-export function addThing(taken: Float64Array, chance: number, kept = 1): void {
+export function addDraw(taken: Float64Array, chance: number, kept = 1): void {
   for (let count = taken.length - 1; count > 0; count--)
     taken[count] = taken[count] * (1 - chance) + taken[count - 1] * chance * kept
   taken[0] *= 1 - chance

@@ -1,5 +1,5 @@
 import type { Placement } from '../placement/protocol.js'
-import { addThing, none, ownChances } from './conditional-poisson.js'
+import { addDraw, noDraws, ownChances } from './conditional-poisson.js'
 
 /**
  * [R] the chance that a token needs each rank, of tokens that choose `topK` experts by conditional Poisson sampling, each in
@@ -25,11 +25,11 @@ export function rankChances(
     ]) {
       const inHalf = new Set(experts.subarray(from * width, to * width))
       const taken = elsewhere.slice()
-      for (const e of inRun) if (!inHalf.has(e)) addThing(taken, own[e])
-      search(from, to, taken)
+      for (const e of inRun) if (!inHalf.has(e)) addDraw(taken, own[e])
+      visit(from, to, taken)
     }
   }
-  const search = (first: number, end: number, elsewhere: Float64Array): void => {
+  const visit = (first: number, end: number, elsewhere: Float64Array): void => {
     if (end - first > 1) halve(first, end, elsewhere)
     else found[first] = chanceOfAny(experts.subarray(first * width, end * width), elsewhere)
   }
@@ -40,11 +40,11 @@ export function rankChances(
     const copies = new Map<number, number>()
     for (const e of slots) copies.set(e, (copies.get(e) ?? 0) + 1)
     for (const [e, here] of copies) {
-      addThing(all, own[e])
-      addThing(missed, own[e], 1 - here / replicaCount[e]) // of its draws, those that go to other ranks
+      addDraw(all, own[e])
+      addDraw(missed, own[e], 1 - here / replicaCount[e]) // of its draws, those that go to other ranks
     }
     return (all[topK] - missed[topK]) / all[topK]
   }
-  search(0, ranks, none(topK))
+  visit(0, ranks, noDraws(topK))
   return found
 }

@@ -144,6 +144,20 @@ describe('measured loads on ranks', () => {
     for (const chance of chances) expect(chance).toBeCloseTo(1, 8)
   })
 
+  test.each([
+    [1, [0.874, 0.126, 9e-10]],
+    [1, [1 - 1e-12, 6e-13, 4e-13]],
+    [2, [1 - 9e-10, 0.7, 0.2, 0.1, 9e-10]],
+    [2, [1, 0.5, 0.5, 5e-324]],
+    [3, [1 - 2e-16, 1 - 1e-11, 0.999, 0.001, 1e-11, 2e-16]],
+  ])('to 1e-12 of a draw, also of shares close to 0 and 1: %d draws of %j', (topK, load) => {
+    const [{ chances }] = loadsOnRanks([load], { topK, ranks: load.length }).layers
+    for (const [e, chance] of chances.entries()) {
+      const share = Math.min(1, (topK * load[e]) / total(load))
+      expect(Math.abs(chance - share)).toBeLessThan(2e-12)
+    }
+  })
+
   test('layers are averaged, each in its own placement', () => {
     const loads = [
       [3, 1, 1, 3],
