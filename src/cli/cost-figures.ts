@@ -9,6 +9,7 @@ import {
   expectedGroupsTouched,
   expectedStraggler,
   expertParallelDecode,
+  gaussianStraggler,
   type Hardware,
   type LoadsOnRanks,
   largestBatch,
@@ -21,6 +22,7 @@ import {
   throughputAndMemory,
 } from '../index.js'
 import type { GivenPlacement } from './cost-placement.js'
+import { mean } from './mean.js'
 
 /** What is asked for. */
 export interface CostQuestion {
@@ -159,13 +161,24 @@ function rankRow(question: CostQuestion, { ranks, measured, placed }: Spread): R
 
 /**
  * What chance makes of as many tokens as were counted, the mean over layers, of experts in their order; undefined where
- * these do not spread evenly.
+ * these do not spread evenly, and of shares, which do not tell how many tokens were counted.
  */
 function stragglerByChance({ topK, numExperts, ranks, layers }: LoadsOnRanks): number | undefined {
-  if (numExperts % ranks !== 0) return undefined
-  const found = layers.map(({ load }) => {
-    const tokens = Math.round(load.reduce((sum, count) => sum + count, 0) / topK)
-    return expectedStraggler({ numExperts, topK, ranks, tokens })
-  })
-  return found.reduce((sum, one) => sum + one, 0) / found.length
+  const tokens = layers.map(({ load }) => Math.round(load.reduce((sum, count) => sum + count, 0) / topK))
+  if (numExperts % ranks !== 0 || tokens.some((count) => count <= 1)) return undefined
+  const sizes = { numExperts, topK, ranks }
+  const variance = (topK / ranks) * (1 - topK / numExperts) // of a rank's load, about, for each token
+  const ofOne = gaussianStraggler({ ...sizes, tokens: 1 }) - 1 // a normal law's falls with the root of the tokens
+  const chanceOf = (count: number): number =>
+    count > mostCounted || count * variance > fewestNormal
+      ? 1 + ofOne / Math.sqrt(count)
+      : expectedStraggler({ ...sizes, tokens: count })
+  const found = new Map([...new Set(tokens)].map((count) => [count, chanceOf(count)])) // most layers count as many
+  return mean(tokens.map((count) => found.get(count) as number))
 }
+
+/** What `expectedStraggler` takes. */
+const mostCounted = 1e10
+
+/** The variance of a rank's load from which both laws agree on what it adds to 1, within half a percent. */
+const fewestNormal = 1e5

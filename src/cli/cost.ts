@@ -27,6 +27,7 @@ export function addCost(program: Command, io: Io, done: (code: number) => void):
     .command('cost')
     .description('what a model costs to decode: memory, experts read, traffic, and tokens a second at most')
     .argument('[model]', modelHelp, defaultPreset)
+    .option('--assume <type>', "read its config as if this were its model_type, such as 'llama-moe'")
     .option('--hardware <name>', `${devices.join(', ')} (default h200)`)
     .option('--weights <format>', `${formats.join(', ')} (default fp8)`)
     .option('--cache <format>', 'of keys and values (default fp8)')
@@ -58,7 +59,7 @@ Examples:
 `
 
 async function cost(name: string, given: Given, io: Io): Promise<number> {
-  const [{ model }] = await namedModels([name], io)
+  const [{ model }] = await namedModels([name], io, given.assume as string | undefined)
   const weights = oneOf(given, 'weights', 'fp8', formats)
   const keyValues = oneOf(given, 'cache', 'fp8', formats)
   const size = (name: string, fallback: number): number =>

@@ -7,6 +7,7 @@ import {
   type TrainingLoad,
 } from '../index.js'
 import type { Canvas } from './heatmap.js'
+import { mean } from './mean.js'
 import { sparkline } from './sparkline.js'
 import { count, table } from './table.js'
 
@@ -93,6 +94,3 @@ export function trainingToJson(recorded: TrainingLoad, replayed: ReplayedTrainin
   const told = { pairs, differingPairs, expectedMaxViolation, layers: figures }
   return `${JSON.stringify({ ...asked, numLayers: layers, ...told }, null, 2)}\n`
 }
-
-const mean = (values: readonly number[]): number =>
-  values.reduce((sum, value) => sum + value, 0) / values.length

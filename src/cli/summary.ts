@@ -8,6 +8,7 @@ import {
 } from '../index.js'
 import { type Drops, describeDrops, dropsOf, expectedDrops, type Refused } from './drops.js'
 import { type Canvas, heatMap, legend } from './heatmap.js'
+import { mean } from './mean.js'
 import type { Plan } from './plan.js'
 import { count, table } from './table.js'
 
@@ -147,9 +148,6 @@ function maps(load: Int32Array, { layers, numExperts }: Plan, canvas: Canvas): s
     drawn.join('') + (loads.length > mostMaps ? `and ${count(loads.length - mostMaps, 'layer')} more\n` : '')
   )
 }
-
-const mean = (values: readonly number[]): number =>
-  values.reduce((sum, value) => sum + value, 0) / values.length
 
 const meanFrom = (values: readonly number[], first: number, length: number): number =>
   mean(values.slice(first, first + length))

@@ -2,6 +2,7 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import {
   expectedStraggler,
+  gaussianStraggler,
   hardware,
   linearPlacement,
   loadOf,
@@ -130,6 +131,46 @@ describe('moesim cost', () => {
       'Loads: 3,840 recorded tokens, 3 layers; fewer tokens wait longer.',
     )
   })
+
+  test('chance is told of any number of tokens, and left out where loads are shares', async () => {
+    const file = join(newFolder(), 'loads.csv')
+    const byChance = async (...counts: number[]): Promise<(number | undefined)[]> => {
+      const rows = counts.flatMap((count, layer) =>
+        Array.from({ length: 128 }, (_, e) => `${layer},${e},${count}`),
+      )
+      writeFileSync(file, `layer,expert,load\n${rows.join('\n')}\n`)
+      const { ranks } = await json(`tiny --loads ${file}`)
+      return ranks.map((row: { stragglerByChance?: number }) => row.stragglerByChance)
+    }
+    const one = await byChance(3000)
+    const fair = expectedStraggler({ tokens: 64000, numExperts: 128, topK: 6, ranks: 8 })
+    expect(one[3]).toBeCloseTo(fair, 12)
+    const two = await byChance(3000, 3000, 3e9)
+    // 1e6 times as many tokens lie 1000 times as close.
+    for (const [i, factor] of two.entries())
+      expect((factor! - 1) / (one[i]! - 1 || 1)).toBeCloseTo(one[i] === 1 ? 0 : 2.001 / 3, 4)
+    const huge = await byChance(1e30)
+    expect(huge.length).toBe(8)
+    for (const factor of huge) expect(factor).toBeCloseTo(1, 12)
+    const { stdout } = await moesim(['cost', 'tiny', '--loads', file])
+    expect(stdout).not.toContain('NaN')
+    expect(await byChance(1 / 128)).toEqual(new Array(8).fill(undefined))
+    expect(await byChance(6 / 128)).toEqual(new Array(8).fill(undefined))
+  })
+
+  test.each([
+    [128, 6, 8],
+    [256, 8, 256],
+    [4096, 1, 4096],
+    [128, 127, 2],
+  ])(
+    'where chance is taken as normal, it is so within 1 %% of itself: %d experts, %d a token, %d ranks',
+    (numExperts, topK, ranks) => {
+      const most = 1e5 / ((topK / ranks) * (1 - topK / numExperts))
+      const routing = { tokens: Math.ceil(most), numExperts, topK, ranks }
+      expect((gaussianStraggler(routing) - 1) / (expectedStraggler(routing) - 1)).toBeCloseTo(1, 2)
+    },
+  )
 
   test('where computation takes longest, measured loads slow the front down as well', async () => {
     const file = join(newFolder(), 'skewed.csv')
@@ -267,6 +308,16 @@ describe('moesim cost', () => {
     expect(figures).toMatchObject({ memory, ranks })
     const given = await moesim('cost - --json', { stdin: async () => readFileSync(path) })
     expect(JSON.parse(given.stdout)).toMatchObject({ model: '-', name: 'standard input', memory, ranks })
+  })
+
+  test('an unknown model_type is read as the one that --assume names', async () => {
+    const path = join(newFolder(), 'config.json')
+    writeFileSync(path, readFileSync(dataFile('config.json'), 'utf8').replace('nemotron_h', 'newkind'))
+    const { code, stderr } = await moesim(['cost', path])
+    expect(code).toBe(1)
+    expect(stderr).toMatch(/model_type .*newkind.*--assume/)
+    const { memory, ranks } = await json('tiny')
+    expect(await json(`${path} --assume nemotron_h`)).toMatchObject({ memory, ranks })
   })
 
   test('a model without routed experts is refused', async () => {
