@@ -1,10 +1,20 @@
 import { demand, demandNothingElse, demandWhole } from '../errors.js'
 import { maxOverMean } from '../metrics/load.js'
-import { linearPlacement } from '../placement/layouts.js'
+import { placementOf } from '../placement/placement-of.js'
 import type { Placement } from '../placement/protocol.js'
 import { rankLoads } from '../placement/rank-loads.js'
 import { mean, sum } from '../stats.js'
 import { rankChances } from './rank-chances.js'
+
+/** Where the experts of measured layers stand. */
+export interface ExpertsOnRanks {
+  /** K, how many experts a token chooses. */
+  readonly topK: number
+  /** R, which share the slots of a layer evenly. */
+  readonly ranks: number
+  /** Of each layer, all of as many slots; experts once and in their order unless given. */
+  readonly placements?: readonly Placement[] | undefined
+}
 
 /** What one layer's load makes of its ranks. */
 export interface LayerOnRanks {
@@ -33,8 +43,7 @@ export interface LoadsOnRanks {
 }
 
 /**
- * Loads [E] of one layer each on `ranks` ranks, where `placements` has the placement of each layer; `linearPlacement` without
- * copies unless given. A load of no tokens is taken as fair.
+ * Loads [E] of one layer each on the ranks where its experts stand. A load of no tokens is taken as fair.
  *
  * A vector travels once for each token and rank, so how often a rank is needed depends on which experts tokens choose
  * together, which a load does not tell. They are taken to choose as randomly as the load allows: by `topK` draws without
@@ -47,18 +56,14 @@ export interface LoadsOnRanks {
  * Throws an InputError on loads that are none of `topK` different experts a token, and on placements of other experts or
  * ranks.
  */
-export function loadsOnRanks(
-  loads: readonly ArrayLike<number>[],
-  setup: {
-    readonly topK: number
-    readonly ranks: number
-    readonly placements?: readonly Placement[] | undefined
-  },
-): LoadsOnRanks {
+export function loadsOnRanks(loads: readonly ArrayLike<number>[], setup: ExpertsOnRanks): LoadsOnRanks {
   const { topK, ranks, placements, ...rest } = setup
   demandNothingElse(`${who}: the setup`, rest)
   demandWhole(`${who}: the number of loads`, loads.length, 1, 1 << 16, 'Give one a layer.')
+  const each = `${who}: every load must be an array of its own, a value for each expert`
+  demand(typeof loads[0] === 'object', each, loads[0], 'Put the load of a single layer in an array.')
   const numExperts = loads[0].length
+  demandWhole(`${who}: the number of experts`, numExperts, 1, 1 << 20, 'Give the load of each expert.')
   demandWhole(`${who}: topK`, topK, 1, numExperts, 'It is how many experts a token chooses.')
   const work = numExperts * topK
   demand(
@@ -67,25 +72,18 @@ export function loadsOnRanks(
     work,
     'Count a routing of so many.',
   )
-  const { length: given } = placements ?? loads
-  const each = `${who}: there must be ${loads.length} placements, one a load`
-  demand(given === loads.length, each, given, 'Give one a layer, in the order of the loads.')
+  demandPlacements(loads.length, numExperts, setup)
+  const standing = placements ?? new Array<Placement>(loads.length).fill(inOrder(numExperts))
   const layers = loads.map((load, layer) => {
     const same = `${who}: every load must hold ${numExperts} values`
     demand(load.length === numExperts, same, load.length, 'Layers are alike.')
-    const shares = sharesOf(load, topK, layer)
-    const placement = placements?.[layer] ?? linearPlacement(load, { replicas: numExperts, ranks })
-    return layerOnRanks(shares, load, topK, placement, ranks)
+    return layerOnRanks(sharesOf(load, topK, layer), load, topK, standing[layer], ranks)
   })
-  const slots = layers[0].slotChances.length
-  const odd = layers.find(({ slotChances }) => slotChances.length !== slots)
-  const alike = `${who}: every placement must have ${slots} slots`
-  demand(odd === undefined, alike, odd?.slotChances.length, 'Layers share one cluster.')
   return {
     numExperts,
     topK,
     ranks,
-    slots,
+    slots: standing[0].experts.length,
     layers,
     ranksPerToken: mean(layers.map(({ chances }) => sum(chances))),
     straggler: mean(layers.map(({ load }) => maxOverMean(load))),
@@ -95,18 +93,42 @@ export function loadsOnRanks(
 
 const who = 'loadsOnRanks'
 const mostWork = 2 ** 24
+const mostLoad = 1e300 // its products with K and with E are numbers, too
+
+const inOrder = (numExperts: number): Placement =>
+  placementOf(
+    Int32Array.from({ length: numExperts }, (_, e) => e),
+    numExperts,
+  )
+
+/** Placements of so many layers, of these experts, whose slots the ranks share evenly. */
+function demandPlacements(layers: number, numExperts: number, { ranks, placements }: ExpertsOnRanks): void {
+  const { length: given } = placements ?? { length: layers }
+  const each = `${who}: there must be ${layers} placements, one a load`
+  demand(given === layers, each, given, 'Give one a layer, in the order of the loads.')
+  const slots = placements ? placements[0].experts.length : numExperts
+  for (const { experts, replicaCount } of placements ?? []) {
+    const own = `${who}: every placement must be of the ${numExperts} experts of the loads`
+    demand(replicaCount.length === numExperts, own, replicaCount.length, 'Place these loads.')
+    const alike = `${who}: every placement must have ${slots} slots`
+    demand(experts.length === slots, alike, experts.length, 'Layers share one cluster.')
+  }
+  demandWhole(`${who}: ranks`, ranks, 1, slots, 'Each rank has a slot.')
+  const evenly = `${who}: ranks must divide the ${slots} slots`
+  demand(slots % ranks === 0, evenly, ranks, 'Ranks hold equally many.')
+}
 
 /** [E] the share of tokens that choose each expert. */
 function sharesOf(load: ArrayLike<number>, topK: number, layer: number): Float64Array {
   const counts = Float64Array.from(load)
   const total = sum(counts)
-  const odd = total < Infinity ? counts.find((count) => !(count >= 0)) : total
-  const rule = `${who}: loads must be at least 0, and their sum finite`
-  demand(odd === undefined, rule, odd, `Check those of layer ${layer}.`)
+  const odd = total <= mostLoad ? counts.find((count) => !(count >= 0)) : total
+  const rule = `${who}: the values of loads[${layer}] must be at least 0, and their sum at most 1e300`
+  demand(odd === undefined, rule, odd, 'They are how many tokens each expert has.')
   if (total === 0) return counts.fill(topK / counts.length)
   const shares = counts.map((count) => (topK * count) / total)
   const most = shares.reduce((a, b) => Math.max(a, b))
-  const once = `${who}: no expert may have more than one in ${topK} choices of its layer`
+  const once = `${who}: expert ${shares.indexOf(most)} of loads[${layer}] must have no more than one in ${topK} choices`
   demand(most < 1 + 1e-9, once, most / topK, 'A token chooses it once: name the model that was measured.')
   return shares.map((share) => Math.min(share, 1))
 }

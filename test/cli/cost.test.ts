@@ -149,7 +149,7 @@ describe('moesim cost', () => {
     // 1e6 times as many tokens lie 1000 times as close.
     for (const [i, factor] of two.entries())
       expect((factor! - 1) / (one[i]! - 1 || 1)).toBeCloseTo(one[i] === 1 ? 0 : 2.001 / 3, 4)
-    const huge = await byChance(1e30)
+    const huge = await byChance(1e200)
     expect(huge.length).toBe(8)
     for (const factor of huge) expect(factor).toBeCloseTo(1, 12)
     const { stdout } = await moesim(['cost', 'tiny', '--loads', file])

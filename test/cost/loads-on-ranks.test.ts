@@ -158,6 +158,16 @@ describe('measured loads on ranks', () => {
     }
   })
 
+  test('large and small loads alike: only shares count', () => {
+    const load = [3, 1, 2, 2]
+    const { busiestPort, straggler } = loadsOnRanks([load], { topK: 2, ranks: 2 })
+    for (const scale of [1e200, 1e299, 1e-300]) {
+      const scaled = loadsOnRanks([load.map((count) => count * scale)], { topK: 2, ranks: 2 })
+      expect(scaled.straggler).toBeCloseTo(straggler, 12)
+      expect(scaled.busiestPort).toBeCloseTo(busiestPort, 12)
+    }
+  })
+
   test('layers are averaged, each in its own placement', () => {
     const loads = [
       [3, 1, 1, 3],
@@ -178,6 +188,7 @@ describe('measured loads on ranks', () => {
     const four = [1, 1, 1, 1]
     const placement = placementOf([0, 1, 2, 3], 4)
     expect(() => loadsOnRanks([], at)).toThrow('loadsOnRanks: the number of loads must be a whole number')
+    expect(() => loadsOnRanks([[]], at)).toThrow('loadsOnRanks: the number of experts must be a whole number')
     expect(() => loadsOnRanks([four], { ...at, topK: 5 })).toThrow(
       'loadsOnRanks: topK must be a whole number from 1',
     )
@@ -194,14 +205,28 @@ describe('measured loads on ranks', () => {
     expect(() => loadsOnRanks([four, four], { ...at, placements: [placement, wider] })).toThrow(
       'loadsOnRanks: every placement must have 4 slots, got 6',
     )
-    expect(() => loadsOnRanks([four], { ...at, ranks: 3, placements: [placement] })).toThrow(
-      'ranks must divide the 4 slots',
+    for (const placements of [undefined, [placement]]) {
+      const on = (ranks: number) => () => loadsOnRanks([four], { ...at, ranks, placements })
+      expect(on(3)).toThrow('loadsOnRanks: ranks must divide the 4 slots, got 3. Ranks hold equally many.')
+      expect(on(0)).toThrow('loadsOnRanks: ranks must be a whole number from 1 to 4, got 0.')
+      expect(on(8)).toThrow('loadsOnRanks: ranks must be a whole number from 1 to 4, got 8.')
+    }
+    expect(() => loadsOnRanks([[1, 2, 1]], { ...at, placements: [placement] })).toThrow(
+      'loadsOnRanks: every placement must be of the 3 experts of the loads, got 4.',
     )
-    expect(() => loadsOnRanks([[1, 1, Number.NaN, 1]], at)).toThrow(
-      'loadsOnRanks: loads must be at least 0, and their sum finite, got NaN. Check those of layer 0.',
+    const flat = new Float64Array(four) as unknown as number[][]
+    expect(() => loadsOnRanks(flat, at)).toThrow(
+      'loadsOnRanks: every load must be an array of its own, a value for each expert, got 1. Put the load of a single',
     )
-    expect(() => loadsOnRanks([[5, 1, 1, 1]], at)).toThrow(
-      'loadsOnRanks: no expert may have more than one in 2 choices of its layer, got 0.625. A token chooses it once',
+    for (const odd of [Number.NaN, -1])
+      expect(() => loadsOnRanks([[1, 1, odd, 1]], at)).toThrow(
+        `loadsOnRanks: the values of loads[0] must be at least 0, and their sum at most 1e300, got ${odd}.`,
+      )
+    expect(() => loadsOnRanks([four, [1e300, 1e300, 0, 0]], at)).toThrow(
+      'loadsOnRanks: the values of loads[1] must be at least 0, and their sum at most 1e300, got 2e+300.',
+    )
+    expect(() => loadsOnRanks([four, [1, 5, 1, 1]], at)).toThrow(
+      'loadsOnRanks: expert 1 of loads[1] must have no more than one in 2 choices, got 0.625. A token chooses it once',
     )
   })
 })
