@@ -3,7 +3,6 @@ import {
   computeBoundTokens,
   type DecodeBytes,
   decodeBytes,
-  demand,
   type ExpertParallelPoint,
   expectedDistinctExperts,
   expectedGroupsTouched,
@@ -13,7 +12,6 @@ import {
   type Hardware,
   type LoadsOnRanks,
   largestBatch,
-  loadsOnRanks,
   type ModelMemory,
   memoryBoundTokensPerSecond,
   paretoFront,
@@ -21,7 +19,9 @@ import {
   sweepExpertParallel,
   throughputAndMemory,
 } from '../index.js'
+import { givenLoadsOnRanks } from './cost-loads.js'
 import type { GivenPlacement } from './cost-placement.js'
+import type { GivenLoads } from './loads.js'
 import { mean } from './mean.js'
 
 /** What is asked for. */
@@ -33,8 +33,8 @@ export interface CostQuestion {
   readonly weights: StorageFormat
   /** What is multiplied and sent to the experts; they answer in bf16. */
   readonly activations: StorageFormat
-  /** Measured loads, [E] a layer; fair routing without. */
-  readonly loads?: readonly ArrayLike<number>[]
+  /** Measured loads of the model; fair routing without. */
+  readonly loads?: GivenLoads
   /** Where the experts of those loads stand; in their order on any number of ranks without. */
   readonly placed?: GivenPlacement
 }
@@ -109,17 +109,14 @@ interface Spread {
 
 /** In their order over every number of ranks that they spread evenly over, and as they were placed. */
 function spreadsOf({ memory, loads, placed }: CostQuestion): Spread[] {
-  const [{ numExperts, topK }] = memory.experts
-  for (const load of loads ?? []) {
-    const rule = `cost: the loads must be those of ${numExperts} experts, as the model has`
-    demand(load.length === numExperts, rule, load.length, 'Name the model that was measured.')
-  }
+  const [{ topK }] = memory.experts
   const inOrder = commonDivisors(memory.experts.map((layer) => layer.numExperts)).map((ranks) => {
-    const measured = loads && loadsOnRanks(loads, { topK, ranks })
+    const measured = loads && givenLoadsOnRanks(loads, { topK, ranks })
     return { ranks, measured, placed: false }
   })
   if (loads === undefined || placed === undefined) return inOrder
-  const asPlaced = { ranks: placed.ranks, measured: loadsOnRanks(loads, { topK, ...placed }), placed: true }
+  const { ranks, placements } = placed
+  const asPlaced = { ranks, measured: givenLoadsOnRanks(loads, { topK, ranks, placements }), placed: true }
   return [...inOrder, asPlaced].sort((a, b) => a.ranks - b.ranks)
 }
 

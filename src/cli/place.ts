@@ -66,7 +66,7 @@ function place(path: string, given: Given, io: Io): number {
   const most = 1 << 20
   const size = (name: string, fallback: number): number =>
     whole(given, name, fallback, most, 'Leave it out for its default.')
-  const loads = readLoads('place', path, size('last', 20))
+  const loads = readLoads('place', path, given.last === undefined ? undefined : size('last', 1))
   const [{ index: first, load }] = loads.layers
   const numExperts = load.length
   for (const { index, load } of loads.layers) {

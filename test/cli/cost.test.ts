@@ -30,6 +30,8 @@ function rowsUnder(text: string, line: string): string[][] {
   return lines.slice(start + 2, end < 0 ? undefined : end).map((row) => row.trim().split(/ {2,}/))
 }
 
+const defaultPreset = 'nemotron-3-nano-30b-a3b'
+
 describe('moesim cost', () => {
   test('shows the memory of Nemotron 3 Nano on an H200, what batches read, and what devices wait for', async () => {
     const { code, stdout, stderr } = await moesim('cost')
@@ -128,7 +130,7 @@ describe('moesim cost', () => {
     expect(figures.ranks[3].stragglerByChance).toBeCloseTo(fair, 12)
     expect(mean).toBeGreaterThan(fair)
     expect((await moesim(['cost', 'tiny', '--loads', file])).stdout).toContain(
-      'Loads: 3,840 recorded tokens, 3 layers; fewer tokens wait longer.',
+      ' Loads: 3,840 recorded tokens, 3 layers.\n',
     )
   })
 
@@ -238,12 +240,30 @@ describe('moesim cost', () => {
     ])
     expect(rowsUnder(stdout, 'No other choice').map((row) => row[1])).toContain('as placed')
 
+    const own = 'Of the loads it was placed by: on other tokens, expect more.\n'
+    const copies = 'Copies of an expert are read, too: as placed can be slower than in order.\n'
+    expect(stdout).toContain(copies + own)
+    expect((await json(`--loads ${loads} --placement ${placement}`)).placement).toEqual({
+      path: placement,
+      byTheseLoads: true,
+    })
+    const others = join(newFolder(), 'others.csv')
+    const rows3 = [1, 4, 6].flatMap((layer) => Array.from({ length: 128 }, (_, e) => `${layer},${e},1`))
+    writeFileSync(others, `layer,expert,load\n${rows3.join('\n')}\n`)
+    const elsewhere = await moesim(['cost', '--loads', others, '--placement', placement])
+    expect(elsewhere.stdout).toContain(copies)
+    expect(elsewhere.stdout).not.toContain(own)
+    await place('--ranks', '32')
+    const { stdout: alone } = await moesim(['cost', '--loads', loads, '--placement', placement])
+    expect(alone).toContain(own)
+    expect(alone).not.toContain(copies)
+
     // Over 12 devices only copies spread evenly; what chance makes of experts in order there is not known.
     await place('--ranks', '12', '--replicas', '132')
     const twelve = await json(`--loads ${loads} --placement ${placement}`)
-    const [own] = twelve.ranks.filter(({ ranks }: { ranks: number }) => ranks === 12)
-    expect(own.placed).toBe(true)
-    expect(own).not.toHaveProperty('stragglerByChance')
+    const [only] = twelve.ranks.filter(({ ranks }: { ranks: number }) => ranks === 12)
+    expect(only.placed).toBe(true)
+    expect(only).not.toHaveProperty('stragglerByChance')
     expect((await moesim(['cost', '--loads', loads, '--placement', placement])).stdout).toMatch(
       /\n +12 {2}as placed /,
     )
@@ -284,7 +304,15 @@ describe('moesim cost', () => {
       'placementOf: every expert must have a slot',
     )
     const unlike = [{ index: 1, experts: [...experts, 0, 1, 2, 3, 4, 5, 6, 7] }, ...layers.slice(1)]
-    await refused({ ...placed, layers: unlike }, 'loadsOnRanks: every placement must have 136 slots, got 128')
+    await refused(
+      { ...placed, layers: unlike },
+      'must have 136 slots, as the first has, got 128. Place these',
+    )
+    const strange = layers.map((layer) => ({ ...layer, experts: experts.map((e) => (e === 3 ? 999 : e)) }))
+    await refused(
+      { ...placed, layers: [layers[0], strange[1], layers[2]] },
+      'placed.json: layer 4: placementOf: the expert in slot 3 must be a whole number from 0 to 127, got 999.',
+    )
     for (const other of [
       '',
       'null',
@@ -336,7 +364,58 @@ describe('moesim cost', () => {
     const { code, stderr } = await moesim(['cost', '--loads', file])
     expect(code).toBe(1)
     expect(stderr).toContain(
-      'cost: the loads must be those of 128 experts, as the model has, got 2. Name the model',
+      `${file}: cost: the loads must be those of 128 experts, as the model has, got 2. Name the model`,
+    )
+  })
+
+  test('loads of more layers than the model has, of tokens that choose more, or of too busy an expert are refused', async () => {
+    const folder = newFolder()
+    const refused = async (model: string, file: string, rule: string, ...words: string[]): Promise<void> => {
+      const { code, stdout, stderr } = await moesim(['cost', model, '--loads', file, ...words])
+      expect({ code, stdout }).toEqual({ code: 1, stdout: '' })
+      expect(stderr).toContain(rule)
+    }
+    const csv = (name: string, layers: number[], loadOfExpert: (e: number) => number): string => {
+      const rows = layers.flatMap((layer) =>
+        Array.from({ length: 128 }, (_, e) => `${layer},${e},${loadOfExpert(e)}`),
+      )
+      const file = join(folder, name)
+      writeFileSync(file, `layer,expert,load\n${rows.join('\n')}\n`)
+      return file
+    }
+    const many = csv(
+      'many.csv',
+      Array.from({ length: 60 }, (_, i) => i),
+      () => 1,
+    )
+    await refused(
+      defaultPreset,
+      many,
+      `${many}: cost: the loads must be those of at most 23 layers, as many as the model has with experts, got 60.`,
+    )
+    for (const file of [dataFile('trace.safetensors'), dataFile('training-load.safetensors')])
+      await refused(
+        'qwen3-30b-a3b',
+        file,
+        `${file}: cost: tokens must have chosen 8 experts, as the model has them choose, got 6.`,
+      )
+    const busy = csv('busy.csv', [5, 7], (e) => (e === 9 ? 1000 : 1))
+    await refused(
+      defaultPreset,
+      busy,
+      `${busy}: cost: expert 9 of layer 5 must have no more than one in 6 choices, got 0.88`,
+    )
+    const huge = csv('huge.csv', [7], () => 1e300)
+    await refused(defaultPreset, huge, `${huge}: cost: the values of layer 7 must be at least 0`)
+    const last = '--last must stand with a report or recorded training, which'
+    await refused(defaultPreset, busy, `${last} ${busy} is not, got 3. Leave it out`, '--last', '3')
+    await refused(defaultPreset, dataFile('trace.safetensors'), last, '--last', '3')
+    const placed = join(folder, 'placed.json')
+    writeFileSync(placed, (await moesim(['place', dataFile('trace.safetensors'), '--json'])).stdout)
+    await refused(
+      defaultPreset,
+      placed,
+      `cost: ${placed} must hold loads, got "a placement". Give it to --placement of moesim cost, beside the --loads.`,
     )
   })
 
@@ -347,6 +426,8 @@ describe('moesim cost', () => {
     ['--batch x', '--batch must be a whole number from 1 to 1000000, got "x"'],
     ['--batch 1e9', '--batch must be a whole number from 1 to 1000000, got "1e9"'],
     ['--latency-us -1', '--latency-us must be at least 0, got -1'],
+    ['--last 3', '--last must stand with --loads, got 3. Leave it out'],
+    ['--last x', '--last must be a whole number from 1'],
     ['--latency-us soon', '--latency-us must be a finite number, got "soon"'],
     ['nanotron', 'preset: it must be a known one'],
   ])('%s is refused', async (words, rule) => {
