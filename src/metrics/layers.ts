@@ -60,13 +60,7 @@ export function sumLoads(loads: Iterable<Int32Array>): Int32Array {
 /** Every figure of a load [L, E], averaged over layers. */
 export function balanceOfLayers(load: Int32Array, numExperts: number): BalanceFigures {
   const figures = layersOf(load, numExperts).map(balanceOf)
-  const average = (key: keyof BalanceFigures): number => mean(figures.map((figure) => figure[key]))
-  return {
-    maxViolation: average('maxViolation'),
-    maxOverMean: average('maxOverMean'),
-    coefficientOfVariation: average('coefficientOfVariation'),
-    gini: average('gini'),
-    normalizedEntropy: average('normalizedEntropy'),
-    deadExperts: average('deadExperts'),
-  }
+  const names = Object.keys(figures[0]) as (keyof BalanceFigures)[]
+  const means = names.map((name) => [name, mean(figures.map((figure) => figure[name]))])
+  return Object.fromEntries(means) as BalanceFigures
 }

@@ -1,11 +1,12 @@
 import { demand } from '../errors.js'
 import { log } from '../math.js'
-import { mean, sum } from '../stats.js'
+import { demandLoad } from './demand-load.js'
 
 /**
  * How unequal a load is. A load is [E], tokens per expert; a load without any token counts as balanced.
  *
- * None of these is 0 (or 1) for fair routing of few tokens: read each beside what chance alone gives, `chanceOf`.
+ * None of these is 0 (or 1) for fair routing of few tokens: read each beside what chance alone gives, `chanceOf`. All throw
+ * an InputError on a load that is not finite, or below 0.
  */
 export interface BalanceFigures {
   readonly maxViolation: number
@@ -40,18 +41,17 @@ export function maxViolation(load: ArrayLike<number>): number {
 
 /** Largest load / mean load: 1 at perfect balance, E/K at most. "Load imbalance" of OLMo-core, "overload" of EPLB. */
 export function maxOverMean(load: ArrayLike<number>): number {
+  const total = demandLoad('maxOverMean', load)
   let largest = 0
-  for (let e = 0; e < load.length; e++) {
-    demand(load[e] >= 0, 'every load must be at least 0', load[e], 'It is how many tokens an expert has.')
-    largest = Math.max(largest, load[e])
-  }
-  return largest === 0 ? 1 : (largest * load.length) / sum(load)
+  for (let e = 0; e < load.length; e++) largest = Math.max(largest, load[e])
+  return total === 0 ? 1 : (largest * load.length) / total
 }
 
 /** Standard deviation over mean, of the E loads themselves (not an estimate from a sample: divided by E, not E − 1). */
 export function coefficientOfVariation(load: ArrayLike<number>): number {
-  if (sum(load) === 0) return 0
-  const average = mean(load)
+  const total = demandLoad('coefficientOfVariation', load)
+  if (total === 0) return 0
+  const average = total / load.length
   let squares = 0
   for (let e = 0; e < load.length; e++) squares += (load[e] - average) * (load[e] - average)
   return Math.sqrt(squares / load.length) / average
@@ -59,7 +59,7 @@ export function coefficientOfVariation(load: ArrayLike<number>): number {
 
 /** Gini coefficient, Σᵢⱼ |nᵢ − nⱼ| / (2 E² mean): 0 when equal, (E − 1)/E when one expert has it all. */
 export function gini(load: ArrayLike<number>): number {
-  const total = sum(load)
+  const total = demandLoad('gini', load)
   if (total === 0) return 0
   const sorted = new Float64Array(load).sort()
   let ranked = 0
@@ -69,12 +69,13 @@ export function gini(load: ArrayLike<number>): number {
 
 /** Entropy of the shares over ln E: 1 when equal, 0 when one expert has it all. */
 export function normalizedEntropy(load: ArrayLike<number>): number {
-  return sum(load) === 0 || load.length === 1 ? 1 : entropy(load) / log(load.length)
+  const total = demandLoad('normalizedEntropy', load)
+  return total === 0 || load.length === 1 ? 1 : entropy(load) / log(load.length)
 }
 
 /** −Σ share · ln share of a load that is not empty. */
 export function entropy(load: ArrayLike<number>): number {
-  const total = sum(load)
+  const total = demandLoad('entropy', load)
   let nats = 0
   for (let e = 0; e < load.length; e++) {
     const share = load[e] / total
@@ -89,6 +90,7 @@ export function entropy(load: ArrayLike<number>): number {
  */
 export function imbalanceScore(load: ArrayLike<number>, tokens: number): number {
   demand(load.length > 0, 'imbalanceScore: load must have an expert', load, 'Give one count an expert.')
+  demandLoad('imbalanceScore', load)
   let largest = 0
   let smallest = Infinity
   for (let e = 0; e < load.length; e++) {
@@ -100,6 +102,7 @@ export function imbalanceScore(load: ArrayLike<number>, tokens: number): number 
 
 /** How many experts got no token. */
 export function deadExperts(load: ArrayLike<number>): number {
+  demandLoad('deadExperts', load)
   let dead = 0
   for (let e = 0; e < load.length; e++) if (load[e] === 0) dead++
   return dead

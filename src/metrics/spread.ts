@@ -1,13 +1,15 @@
 import { demandWhole } from '../errors.js'
 import { exp } from '../math.js'
 import { sum } from '../stats.js'
+import { demandLoad } from './demand-load.js'
 import { entropy } from './load.js'
 
-// Further figures of one load [E], as monitoring tools report them. A load without any token counts as balanced.
+// Further figures of one load [E], as monitoring tools report them. A load without any token counts as balanced. All
+// throw an InputError on a load that is not finite, or below 0.
 
 /** n / mean of each expert, [E]: 1 for a fair share. NeMo Automodel, `expert_utilization`. */
 export function utilization(load: ArrayLike<number>): Float64Array {
-  const total = sum(load)
+  const total = demandLoad('utilization', load)
   return Float64Array.from(load, (count) => (total === 0 ? 1 : (count * load.length) / total))
 }
 
@@ -38,13 +40,14 @@ export function unbiasedVariation(load: ArrayLike<number>): number {
 
 /** (largest load + 1) / (smallest load + 1). FastMoE. */
 export function maxOverMin(load: ArrayLike<number>): number {
+  demandLoad('maxOverMin', load)
   const sorted = Float64Array.from(load).sort()
   return (sorted[sorted.length - 1] + 1) / (sorted[0] + 1)
 }
 
 /** exp(H): how many experts, equally used, would have the entropy of this load. 0 of no load. */
 export function effectiveExperts(load: ArrayLike<number>): number {
-  return sum(load) === 0 ? 0 : exp(entropy(load))
+  return demandLoad('effectiveExperts', load) === 0 ? 0 : exp(entropy(load))
 }
 
 /** exp(H) / E: 1 at balance, 1/E where one expert has it all, 0 of no load. NeMo Automodel, `expert_diversity`. */

@@ -4,16 +4,24 @@ import {
   balanceOfLayers,
   coefficientOfVariation,
   deadExperts,
+  effectiveExperts,
+  entropy,
   gini,
   globalMaxViolation,
   InputError,
   imbalanceScore,
   layersOf,
   maxOverMean,
+  maxOverMin,
   maxViolation,
   meanMaxViolation,
+  meanViolation,
+  minViolation,
   normalizedEntropy,
   sumLoads,
+  unbiasedVariation,
+  utilization,
+  utilizationQuartiles,
 } from 'moesim'
 import { describe, expect, test } from 'vitest'
 
@@ -52,12 +60,27 @@ describe('balance figures', () => {
     expect(one.coefficientOfVariation).toBeCloseTo(Math.sqrt(3), 12)
   })
 
-  test.each([Number.NaN, -1, undefined])('of a load of %s are refused', (odd) => {
-    const message = `every load must be at least 0, got ${odd}. It is how many tokens an expert has.`
-    for (const figure of [maxViolation, maxOverMean, balanceOf]) {
-      expect(() => figure([3, odd as number, 4])).toThrow(InputError)
-      expect(() => figure([3, odd as number, 4])).toThrow(message)
+  test.each([Number.NaN, -1, Infinity, 1.7e308, undefined])('of a load of %s are refused', (odd) => {
+    const load = [3, odd as number, 1e308]
+    const message = (name: string): string =>
+      `${name}: load must be finite, at least 0, got ${odd === 1.7e308 ? 1e308 : odd}. It is how many tokens an expert has.`
+    for (const figure of [
+      maxOverMean,
+      coefficientOfVariation,
+      gini,
+      normalizedEntropy,
+      entropy,
+      deadExperts,
+    ]) {
+      expect(() => figure(load)).toThrow(InputError)
+      expect(() => figure(load)).toThrow(message(figure.name))
     }
+    for (const figure of [maxViolation, balanceOf]) expect(() => figure(load)).toThrow(message('maxOverMean'))
+    expect(() => imbalanceScore(load, 9)).toThrow(message('imbalanceScore'))
+    for (const figure of [utilization, maxOverMin, effectiveExperts])
+      expect(() => figure(load)).toThrow(message(figure.name))
+    for (const figure of [utilizationQuartiles, minViolation, meanViolation, unbiasedVariation])
+      expect(() => figure(load)).toThrow(message('utilization'))
   })
 
   test('of no load at all are those of balance, with every expert dead', () => {
