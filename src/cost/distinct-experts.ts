@@ -1,7 +1,7 @@
 import { demand, demandWhole } from '../errors.js'
 import { demandChoices, type ExpertChoices } from '../router/choices.js'
 import { loadOf, type Routing } from '../router/routing.js'
-import { touched } from './touched.js'
+import { atLeastOnce } from './at-least-once.js'
 
 /**
  * N(B), the experts of a layer that B tokens read when each chooses K of E at random: E (1 − (1 − K/E)^B).
@@ -16,7 +16,7 @@ export function expectedDistinctExperts({
 }: ExpertChoices & { readonly tokens: number }): number {
   demandChoices('expectedDistinctExperts', { numExperts, topK })
   demandWhole('expectedDistinctExperts: tokens', tokens, 0, 1e10, 'It is the tokens of one step.')
-  return numExperts * touched(topK / numExperts, tokens)
+  return numExperts * atLeastOnce(topK / numExperts, tokens)
 }
 
 /**
@@ -31,11 +31,11 @@ export function tokensToTouch(share: number, choices: ExpertChoices): number {
   const holds = share > 0 && share < 1
   demand(holds, `${who}: share must be above 0 and below 1`, share, 'Use 0.9; all of them take forever.')
   let enough = 1
-  while (touched(topK / numExperts, enough) < share) enough *= 2
+  while (atLeastOnce(topK / numExperts, enough) < share) enough *= 2
   let few = enough / 2
   while (enough - few > 1) {
     const middle = Math.floor((few + enough) / 2)
-    if (touched(topK / numExperts, middle) < share) few = middle
+    if (atLeastOnce(topK / numExperts, middle) < share) few = middle
     else enough = middle
   }
   return enough

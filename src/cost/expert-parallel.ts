@@ -3,6 +3,7 @@ import { demandMultiple } from '../model/demands.js'
 import { type ExpertLayers, type ModelMemory, sequenceBytes } from '../model/memory.js'
 import type { StorageFormat } from '../model/storage.js'
 import { mean, sum } from '../stats.js'
+import { atLeastOnce } from './at-least-once.js'
 import { activeParametersOf } from './decode.js'
 import { expectedDistinctExperts } from './distinct-experts.js'
 import { expectedGroupsTouched } from './groups-touched.js'
@@ -10,7 +11,6 @@ import { demandHardware, exchangeFields, flopsPerSecondIn, type Hardware } from 
 import type { LoadsOnRanks } from './loads-on-ranks.js'
 import { busiestPorts, type Ports } from './ports.js'
 import { expectedStraggler } from './straggler.js'
-import { touched } from './touched.js'
 import { allToAllBytesPerToken } from './traffic.js'
 
 /** Decoding over R ranks: each has its own sequences and all weights but the routed experts, which are spread evenly. */
@@ -120,11 +120,11 @@ interface LayerDemand {
   readonly ports: readonly Ports[]
 }
 
-type Spread = Pick<ExpertParallelDecode, 'ranks' | 'batchPerRank' | 'hardware'>
+type BatchOnRanks = Pick<ExpertParallelDecode, 'ranks' | 'batchPerRank' | 'hardware'>
 
 function fairLayer(
   { numExperts, topK }: ExpertLayers,
-  { ranks, batchPerRank, hardware: { ranksPerNode } }: Spread,
+  { ranks, batchPerRank, hardware: { ranksPerNode } }: BatchOnRanks,
 ): LayerDemand {
   const equally = 'Each rank holds equally many.'
   demandMultiple('expertParallelDecode: the experts of a layer', numExperts, 'ranks', ranks, equally)
@@ -141,7 +141,7 @@ function fairLayer(
 function measuredLayer(
   { numExperts, topK }: ExpertLayers,
   measured: LoadsOnRanks,
-  { ranks, batchPerRank, hardware: { ranksPerNode } }: Spread,
+  { ranks, batchPerRank, hardware: { ranksPerNode } }: BatchOnRanks,
 ): LayerDemand {
   for (const [name, wanted] of Object.entries({ numExperts, topK, ranks })) {
     const found = measured[name as 'ranks']
@@ -151,7 +151,7 @@ function measuredLayer(
   const { slots, layers, straggler } = measured
   const tokens = ranks * batchPerRank
   const most = layers.map(({ slotChances }) => {
-    const read = slotChances.map((chance) => touched(chance, tokens))
+    const read = slotChances.map((chance) => atLeastOnce(chance, tokens))
     const ofRank = (rank: number): number =>
       sum(read.subarray((rank * slots) / ranks, ((rank + 1) * slots) / ranks))
     return Array.from({ length: ranks }, (_, rank) => ofRank(rank)).reduce((a, b) => Math.max(a, b))

@@ -21,7 +21,8 @@ export function busiestPorts(chances: Float64Array, ranksPerNode: number): Ports
     const inside = sum(node)
     far = Math.max(far, all - inside)
     for (const chance of node) {
-      near = Math.max(near, (node.length - 1) * chance, inside - chance)
+      // What a rank gets of its n − 1 neighbours. None sends more to them: n − 1 times the largest is no less than their sum.
+      near = Math.max(near, (node.length - 1) * chance)
       far = Math.max(far, (ranks - node.length) * chance)
     }
   }
