@@ -1,6 +1,6 @@
 import { demand, demandWhole, type LayerLoad, type Placement, placementOf, rankLoads } from '../index.js'
 import { headed, readBytes } from '../node/files.js'
-import { type PlacedFile, placedFileOf } from './placed-file.js'
+import { jsonOf } from './json.js'
 
 /** Placements of the layers of some loads, in their order, on so many ranks. */
 export interface GivenPlacement {
@@ -9,6 +9,20 @@ export interface GivenPlacement {
   readonly placements: readonly Placement[]
   /** It was made of these very loads, and suits them better than others. */
   readonly byTheseLoads: boolean
+}
+
+/** What is used of the output of `place --json`. */
+interface PlacedFile {
+  readonly numExperts: number
+  readonly ranks: number
+  readonly layers: readonly PlacedLayer[]
+}
+
+interface PlacedLayer {
+  readonly index: number
+  readonly experts: readonly number[]
+  /** Of the loads it was placed by. */
+  readonly rankLoads?: readonly number[]
 }
 
 /** Reads the output of `place --json`, which must be of the experts and layers of these loads. */
@@ -56,4 +70,19 @@ function placedIn(path: string): PlacedFile {
     'Give what moesim place --json prints.',
   )
   return file
+}
+
+/** The placement that a text is; undefined of one that is none. */
+export function placedFileOf(text: string): PlacedFile | undefined {
+  const json = jsonOf(text)
+  return isPlaced(json) ? json : undefined
+}
+
+function isPlaced(json: unknown): json is PlacedFile {
+  const { numExperts, layers } = (json ?? {}) as Partial<PlacedFile>
+  return (
+    Number.isSafeInteger(numExperts) &&
+    Array.isArray(layers) &&
+    layers.every((layer) => Number.isSafeInteger(layer?.index) && Array.isArray(layer.experts))
+  )
 }
