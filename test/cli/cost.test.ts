@@ -166,7 +166,7 @@ describe('moesim cost', () => {
     [4096, 1, 4096],
     [128, 127, 2],
   ])(
-    'where chance is taken as normal, it is so within 1 %% of itself: %d experts, %d a token, %d ranks',
+    'where chance is taken as normal, both laws agree to half a hundredth: %d experts, %d a token, %d ranks',
     (numExperts, topK, ranks) => {
       const most = 1e5 / ((topK / ranks) * (1 - topK / numExperts))
       const routing = { tokens: Math.ceil(most), numExperts, topK, ranks }
