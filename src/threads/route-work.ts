@@ -59,21 +59,19 @@ export function newRouteWork(): RouteWork {
   }
 }
 
-/** The same as a worker does it, into memory that it sends. */
+/** The same as a worker does it, into memory that it sends: room for all rows, of which it fills what it takes. */
 export function routeWorks(): Works<'route'> {
   const work = newRouteWork()
   return {
     route(rows, task) {
-      const { topK } = task.router
-      const parts = work(rows, task, (from, tokens) => ({
-        from,
-        experts: new Int32Array(tokens * topK),
-        weights: new Float32Array(tokens * topK),
-      }))
-      return [
-        parts,
-        parts.flatMap(({ experts, weights }) => [experts.buffer, weights.buffer] as ArrayBuffer[]),
-      ]
+      const { numExperts, topK } = task.router
+      const slots = (rows.length / numExperts) * topK
+      const [experts, weights] = [new Int32Array(slots), new Float32Array(slots)]
+      const parts = work(rows, task, (from, tokens) => {
+        const [start, end] = [(from - task.from) * topK, (from - task.from + tokens) * topK]
+        return { from, experts: experts.subarray(start, end), weights: weights.subarray(start, end) }
+      })
+      return [parts, [experts.buffer, weights.buffer]]
     },
   }
 }
