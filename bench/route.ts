@@ -21,16 +21,24 @@ import { type Contender, inRounds, type Table } from './rounds.js'
 import { agree, type RouteResult } from './same-results.js'
 
 const trace = new URL('../examples/data/trace.safetensors', import.meta.url)
-const trained = readTrace(readFileSync(trace)).layers.map(({ hidden, weight }) =>
-  routerLogits(hidden, weight, 128),
-)
-const cases: readonly { numExperts: number; topK: number; tokens: number; logits?: Float32Array[] }[] = [
+
+interface Case {
+  readonly numExperts: number
+  readonly topK: number
+  readonly tokens: number
+  /** A batch each; drawn unless given. */
+  readonly logits?: readonly Float32Array[]
+}
+
+const trainedLogits = (): Float32Array[] =>
+  readTrace(readFileSync(trace)).layers.map(({ hidden, weight }) => routerLogits(hidden, weight, 128))
+
+const drawnCases: readonly Case[] = [
   { numExperts: 128, topK: 6, tokens: 4096 },
   { numExperts: 128, topK: 6, tokens: 16384 },
   { numExperts: 128, topK: 6, tokens: 65536 },
   { numExperts: 64, topK: 8, tokens: 16384 },
   { numExperts: 512, topK: 22, tokens: 16384 },
-  { numExperts: 128, topK: 6, tokens: trained[0].length / 128, logits: trained },
 ]
 const [scale, rate] = [2.5, 1e-3]
 const balance = biasBalance({ rate })
@@ -40,7 +48,9 @@ type Named = [name: string, step: Step, kind?: { async?: boolean; prepare?: () =
 
 export async function routeTables(peers: Peers): Promise<Table[]> {
   const tables: Table[] = []
-  for (const { numExperts, topK, tokens, logits } of cases) {
+  const trained = trainedLogits()
+  const ofTrained = { numExperts: 128, topK: 6, tokens: trained[0].length / 128, logits: trained }
+  for (const { numExperts, topK, tokens, logits } of [...drawnCases, ofTrained]) {
     const router: RouterConfig = { numExperts, topK, scoreFunction: 'sigmoid', normalize: true, scale }
     const workload = gaussian({ numExperts, skew: 0.5 })
     const random = streams('bench')

@@ -29,3 +29,10 @@ export function addTo(sum: Int32Array, more: Int32Array): void {
 
 /** 0 − x for each value, so that 0 stays 0. */
 export const negative = (values: Float32Array): Float32Array => values.map((value) => 0 - value)
+
+/** The place of the first value that is not finite, or how many there are. A read behind the end would box every value. */
+export function firstNotFinite(values: Float32Array): number {
+  let place = 0
+  while (place < values.length && Number.isFinite(values[place])) place++
+  return place
+}

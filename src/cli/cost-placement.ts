@@ -1,6 +1,6 @@
 import { demand, demandWhole, type LayerLoad, type Placement, placementOf, rankLoads } from '../index.js'
 import { headed, readBytes } from '../node/files.js'
-import { jsonOf } from './json.js'
+import { jsonOf } from '../node/json.js'
 
 /** Placements of the layers of some loads, in their order, on so many ranks. */
 export interface GivenPlacement {

@@ -1,7 +1,7 @@
 import { demand, type LayerLoad, layersOf, loadOf, readLoadCsv, sumLoads } from '../index.js'
 import { headed, readBytes } from '../node/files.js'
+import { jsonOf } from '../node/json.js'
 import { placedFileOf } from './cost-placement.js'
-import { jsonOf } from './json.js'
 import { readRecorded } from './recorded.js'
 import { count } from './table.js'
 

@@ -1,3 +1,4 @@
+import { firstNotFinite } from '../arrays.js'
 import { demand } from '../errors.js'
 import { roundTo } from './number-formats.js'
 
@@ -21,8 +22,13 @@ export function roundedNvfp4(weight: Float32Array, width: number): Float32Array 
     width,
     'Pad the rows with zeros.',
   )
-  const odd = weight.findIndex((value) => !Number.isFinite(value))
-  demand(odd < 0, `roundedNvfp4: the value at ${odd} must be finite`, weight[odd], 'Look for an overflow.')
+  const odd = firstNotFinite(weight)
+  demand(
+    odd === weight.length,
+    `roundedNvfp4: the value at ${odd} must be finite`,
+    weight[odd],
+    'Look for an overflow.',
+  )
   const tensorScale = Math.fround(largestSize(weight) / (6 * 448))
   const result = new Float32Array(weight.length)
   for (let first = 0; first < weight.length; first += blockSize) {

@@ -58,9 +58,10 @@ export function inBlocks(
 /** Moves the cuts of a router after a block where they no longer fit, and gives those it has then. */
 function recut(router: BlockRouter, cuts: Cuts | undefined, tokens: number): Cuts | undefined {
   const kths = router.kths()
-  const tooFew = cuts !== undefined && (cuts.first > 1 || 16 * router.slow() > tokens)
-  if (cuts !== undefined && tooFew === cuts.first > 1 && stillFit(cuts, kths)) return cuts
-  const next = cutsOf(kths, router.tops(), tooFew ? cuts : undefined)
+  const isSpaced = cuts !== undefined && cuts.first > 1
+  const areTooFew = cuts !== undefined && !isSpaced && 16 * router.slow() > tokens
+  if (cuts !== undefined && !areTooFew && stillFit(cuts, kths)) return cuts
+  const next = cutsOf(kths, router.tops(), isSpaced || areTooFew ? cuts : undefined)
   if (next !== undefined) router.cut(next)
   return next
 }

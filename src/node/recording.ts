@@ -13,6 +13,7 @@ import {
 import { dirname } from 'node:path'
 import { demand, InputError } from '../index.js'
 import { isFile, quoted, readBytes, refusing, writeAtomically } from './files.js'
+import { jsonOf } from './json.js'
 
 /**
  * A file of JSON lines, one a step, with a snapshot beside it for as long as the run is not complete. A device or a pipe
@@ -44,12 +45,13 @@ export function createRecording(path: string, overwrite = false): Recording {
     folder,
     'Make it, or check the spelling.',
   )
-  if (isFile(path)) demandOwn(path)
+  const isThere = isFile(path)
+  if (isThere) demandOwn(path)
   const snapshot = snapshotPath(path)
   if (overwrite) rmSync(snapshot, { force: true })
   const goOn = `Go on with: moesim simulate --resume ${quoted(path)} (or start anew with --overwrite).`
   demand(!existsSync(snapshot), 'simulate: --out must not be a run that was interrupted', path, goOn)
-  const holdsRun = isFile(path) && statSync(path).size > 0
+  const holdsRun = isThere && statSync(path).size > 0
   const remedy = 'Name another, or let its run be replaced with --overwrite.'
   demand(!holdsRun || overwrite, 'simulate: --out must not be a run that is there', path, remedy)
   return recording(path, 'w')
@@ -104,16 +106,10 @@ export function savedState(path: string): unknown {
   const snapshot = snapshotPath(path)
   const remedy = `There is no ${snapshot}: the run is complete, or was never started here.`
   demand(existsSync(snapshot), 'resume: the file must be of a run that was interrupted', path, remedy)
-  const text = new TextDecoder().decode(readBytes(snapshot))
-  try {
-    return JSON.parse(text)
-  } catch {
-    throw new InputError(
-      'resume: the snapshot must hold JSON',
-      snapshot,
-      'It was changed since it was saved: start anew.',
-    )
-  }
+  const state = jsonOf(new TextDecoder().decode(readBytes(snapshot)))
+  const changed = 'It was changed since it was saved: start anew.'
+  demand(state !== undefined, 'resume: the snapshot must hold JSON', snapshot, changed)
+  return state
 }
 
 /**

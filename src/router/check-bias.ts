@@ -1,3 +1,4 @@
+import { firstNotFinite } from '../arrays.js'
 import { demand } from '../errors.js'
 
 /** Refuses a bias that is not one finite value an expert. `who` is the router that asks, as its errors are headed. */
@@ -8,8 +9,7 @@ export function checkBias(who: string, bias: Float32Array, numExperts: number): 
     bias,
     'Pass one value an expert; zeros are no bias.',
   )
-  let odd = 0
-  while (odd < numExperts && Number.isFinite(bias[odd])) odd++ // a read behind the end boxes every value
+  const odd = firstNotFinite(bias)
   demand(
     odd === numExperts,
     `${who}: the bias of expert ${odd} must be finite`,

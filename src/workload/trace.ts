@@ -1,4 +1,4 @@
-import { concatenate } from '../arrays.js'
+import { concatenate, firstNotFinite } from '../arrays.js'
 import { demand } from '../errors.js'
 import { float32Of, int32Of } from '../formats/decode.js'
 import { readSafetensors, type Safetensors, tensor } from '../formats/safetensors.js'
@@ -147,8 +147,7 @@ function checkTrace(trace: Trace): void {
 
 /** Every value of rows of `width`; left alone, one that is none would come to light in another place, or in none. */
 function finite(rowsOf: string, values: Float32Array, width: number): void {
-  let odd = 0
-  while (Number.isFinite(values[odd])) odd++
+  const odd = firstNotFinite(values)
   demand(
     odd === values.length,
     `readTrace: ${rowsOf} ${Math.floor(odd / width)} must be finite`,
