@@ -1,10 +1,12 @@
 /**
  * How much faster do two threads route than one? Logits in shared memory, and logits that are copied to the worker; fewer than
- * 8,192 tokens stay on one thread. It takes a second core that is free: beside other work, a second thread may get none.
+ * 8,192 tokens stay on one thread. It takes a second core that is free: beside other work, a second thread may get none, and
+ * the row of two halves tells how much it got.
  */
 import { nemotron3Nano, type Routing, route, routerOf, streams } from 'moesim'
 import { openThreads, sharedFloats } from 'moesim/threads'
 import { type Contender, inRounds, type Table } from './rounds.js'
+import { openSecondCore } from './second-core.js'
 
 const router = routerOf(nemotron3Nano)
 const { numExperts } = router
@@ -38,8 +40,16 @@ export async function threadsTables(): Promise<Table[]> {
       const run = async (turn: number): Promise<number> => (await way(batches[turn % batchesEach])).weights[0]
       contenders.push({ name: `moesim, ${name}`, run, async: true })
     }
+    const second = await openSecondCore(router, tokens / 2, batchesEach)
+    const halves = own.map((logits) => logits.subarray(0, logits.length / 2))
+    const half = (turn: number): number => route(halves[turn % batchesEach], router, bias).weights[0]
+    contenders.push({
+      name: 'two halves that share nothing',
+      run: (turn) => second.during(() => half(turn)),
+    })
     const title = `threads, E = ${numExperts}, K = ${router.topK}, ${tokens.toLocaleString('en')} tokens`
     tables.push(await inRounds(title, contenders))
+    await second.close()
   }
   await threads.close()
   return tables

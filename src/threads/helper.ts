@@ -69,6 +69,7 @@ export function startHelper(): Promise<Helper> {
   return new Promise((resolve, reject) => {
     let alive = true
     let spare = new ArrayBuffer(0)
+    let room = new ArrayBuffer(0)
     let shared: ArrayBufferLike | undefined // what the worker holds
     let settle: Hear = () => {
       channel.hold(false)
@@ -98,6 +99,7 @@ export function startHelper(): Promise<Helper> {
           settle = (message) => {
             channel.hold(false)
             spare = message.memory ?? spare
+            room = message.room ?? room
             answered(message)
           }
           const before = shared
@@ -106,10 +108,8 @@ export function startHelper(): Promise<Helper> {
             const { buffer, byteOffset, length } = isShared(rows) ? rows : copied(rows)
             const own = buffer instanceof ArrayBuffer ? [buffer] : []
             channel.hold(true)
-            channel.post({ kind, task, byteOffset, length, ...(buffer !== before && { memory: buffer }) }, [
-              ...own,
-              ...transfer,
-            ])
+            const memory = buffer !== before && { memory: buffer }
+            channel.post({ kind, task, byteOffset, length, room, ...memory }, [...own, room, ...transfer])
             if (own.length === 0) shared = buffer
           } catch {
             settle({}) // no memory for a copy, or a task that cannot be sent

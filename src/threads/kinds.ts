@@ -10,6 +10,8 @@ export interface RouteTask {
   readonly taken: Int32Array
   /** How many share them. */
   readonly threads: number
+  /** The last blocks, left to the thread that asks: it works while the answers are on their way. */
+  readonly left: number
 }
 
 /** Tokens from `from` on, routed. */
@@ -33,8 +35,11 @@ export type Task<K extends Kind> = Kinds[K]['task']
 
 /** How a worker does each: it gives what it has made, and the memory in that which goes along and is not copied. */
 export type Works<Some extends Kind = Kind> = {
-  [K in Some]: (rows: Float32Array, task: Task<K>) => [made: Made<K>, transfer: ArrayBuffer[]]
+  [K in Some]: (rows: Float32Array, task: Task<K>, room: Room) => [made: Made<K>, transfer: ArrayBuffer[]]
 }
+
+/** So many bytes or more, of any content, for what is made: memory that goes to and fro, and is touched already. */
+export type Room = (bytes: number) => ArrayBuffer
 
 /**
  * A task as it is sent: shared memory only if it is not that of the worker's last one. A worker counts what it is sent as its
@@ -47,6 +52,8 @@ export interface Order<K extends Kind> {
   readonly memory?: ArrayBufferLike
   readonly byteOffset: number
   readonly length: number
+  /** Lent for what is made. */
+  readonly room: ArrayBuffer
 }
 
 export interface Answer<K extends Kind> {
@@ -54,4 +61,6 @@ export interface Answer<K extends Kind> {
   readonly made?: Made<K>
   /** Memory that is not shared goes back, to be filled anew. */
   readonly memory?: ArrayBuffer
+  /** Goes back, too, or what took its place as it was too small; what is made may lie in it, until the next task. */
+  readonly room?: ArrayBuffer
 }

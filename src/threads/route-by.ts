@@ -11,6 +11,10 @@ import { isShared } from './shared-floats.js'
  */
 const logitsOfThread = 524_288
 
+/** The last blocks, which this thread routes while answers are on their way: of few blocks, none are as good. */
+const mostLeft = 2
+const leftOf = (blocks: number): number => Math.min(mostLeft, Math.floor(blocks / 32))
+
 /** Routes by this thread, whose own share `work` does, and as many helpers as pay. */
 export async function routeBy(
   work: RouteWork,
@@ -60,19 +64,23 @@ interface Shares {
 /** All take blocks of the same rows, one after another: whoever is slow, or wakes late, takes less. */
 function together(helpers: readonly Helper[], rows: Float32Array, settings: Settings): Shares {
   const taken = new Int32Array(new SharedArrayBuffer(4))
-  const task = { ...settings, from: 0, taken, threads: helpers.length + 1 }
-  return { own: [rows, task], answers: helpers.map((helper) => helper.ask('route', rows, task)) }
+  const task = { ...settings, from: 0, taken, threads: helpers.length + 1, left: 0 }
+  const asked = { ...task, left: leftOf(blocksOf(rows, settings)) }
+  return { own: [rows, task], answers: helpers.map((helper) => helper.ask('route', rows, asked)) }
 }
 
 /** Each helper gets a copy of tokens of its own; the first ones are for this thread. */
 function apart(helpers: readonly Helper[], logits: Float32Array, settings: Settings): Shares {
   const { numExperts } = settings.router
   const most = tokensOfBlock(settings.router)
-  const blocks = Math.ceil(logits.length / numExperts / most)
+  const blocks = blocksOf(logits, settings)
   const start = (thread: number): number => Math.floor((thread * blocks) / (helpers.length + 1)) * most
   const share = (thread: number): [Float32Array, RouteTask] => [
     logits.subarray(start(thread) * numExperts, start(thread + 1) * numExperts),
-    { ...settings, from: start(thread), taken: new Int32Array(1), threads: 1 },
+    { ...settings, from: start(thread), taken: new Int32Array(1), threads: 1, left: 0 },
   ]
   return { own: share(0), answers: helpers.map((helper, i) => helper.ask('route', ...share(i + 1))) }
 }
+
+const blocksOf = ({ length }: Float32Array, { router }: Settings): number =>
+  Math.ceil(length / router.numExperts / tokensOfBlock(router))

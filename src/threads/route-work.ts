@@ -31,7 +31,7 @@ export function newRouteWork(): RouteWork {
     settings = next
     return kept
   }
-  return (rows, { from, router, bias, taken, threads }, room) => {
+  return (rows, { from, router, bias, taken, threads, left }, room) => {
     const { numExperts } = router
     const most = tokensOfBlock(router)
     const tokens = rows.length / numExperts
@@ -41,7 +41,7 @@ export function newRouteWork(): RouteWork {
       const { logits, route } = keep(router)
       for (;;) {
         const block = Atomics.load(taken, 0)
-        if (block >= blocks) return parts
+        if (block >= blocks - left) return parts
         const next = block + Math.max(1, Math.min(blocksAtOnce, Math.floor((blocks - block) / threads)))
         if (Atomics.compareExchange(taken, 0, block, next) !== block) continue
         const [first, end] = [block * most, Math.min(next * most, tokens)]
@@ -59,19 +59,21 @@ export function newRouteWork(): RouteWork {
   }
 }
 
-/** The same as a worker does it, into memory that it sends: room for all rows, of which it fills what it takes. */
+/** The same as a worker does it: in room for all rows, of which it fills what it takes. */
 export function routeWorks(): Works<'route'> {
   const work = newRouteWork()
   return {
-    route(rows, task) {
+    route(rows, task, room) {
       const { numExperts, topK } = task.router
       const slots = (rows.length / numExperts) * topK
-      const [experts, weights] = [new Int32Array(slots), new Float32Array(slots)]
+      const memory = room(8 * slots)
+      const experts = new Int32Array(memory, 0, slots)
+      const weights = new Float32Array(memory, 4 * slots, slots)
       const parts = work(rows, task, (from, tokens) => {
         const [start, end] = [(from - task.from) * topK, (from - task.from + tokens) * topK]
         return { from, experts: experts.subarray(start, end), weights: weights.subarray(start, end) }
       })
-      return [parts, [experts.buffer, weights.buffer]]
+      return [parts, []]
     },
   }
 }

@@ -1,6 +1,6 @@
 // What a worker runs, in Node and in a page: it follows orders, one after another.
 import { route } from '../index.js'
-import type { Kind, Order, Works } from './kinds.js'
+import type { Answer, Kind, Order, Works } from './kinds.js'
 import { layerWorks } from './layer-works.js'
 import { nodeThreads } from './node-threads.js'
 import { routeWorks } from './route-work.js'
@@ -15,15 +15,22 @@ const port: Port = node ?? (globalThis as unknown as Port)
 const works: Works = { ...routeWorks(), ...layerWorks() }
 let memory: ArrayBufferLike = new ArrayBuffer(0)
 
-function follow<K extends Kind>({ kind, task, memory: sent = memory, byteOffset, length }: Order<K>): void {
-  memory = sent
-  const own = memory instanceof ArrayBuffer ? { memory } : {}
-  const back = Object.values(own)
+function follow<K extends Kind>(order: Order<K>): void {
+  const { kind, task, byteOffset, length } = order
+  memory = order.memory ?? memory
+  let { room } = order
+  const roomFor = (bytes: number): ArrayBuffer => {
+    if (room.byteLength < bytes) room = new ArrayBuffer(bytes)
+    return room
+  }
+  const answer = (made?: Answer<K>['made'], transfer: ArrayBuffer[] = []): void => {
+    const back = memory instanceof ArrayBuffer ? { memory, room } : { room }
+    port.postMessage({ ...back, made }, [...Object.values(back), ...transfer])
+  }
   try {
-    const [made, transfer] = works[kind](new Float32Array(memory, byteOffset, length), task)
-    port.postMessage({ ...own, made }, [...back, ...transfer])
+    answer(...works[kind](new Float32Array(memory, byteOffset, length), task, roomFor))
   } catch {
-    port.postMessage(own, back)
+    answer()
   }
 }
 

@@ -34,6 +34,7 @@ const cases: [string, RouterConfig, number][] = [
   ['groups', { ...router, numGroups: 8, topGroups: 4 }, 12_300],
   ['22 of 512', { ...router, numExperts: 512, topK: 22, scoreFunction: 'sqrtsoftplus' }, 3100],
   ['more experts than the kernels hold', { ...router, numExperts: 1100 }, 1000],
+  ['so many blocks that the last is left to who asks', { ...router, numExperts: 6 }, 283_000],
   ['2 experts', { ...router, numExperts: 2, topK: 1 }, 530_001],
 ]
 
