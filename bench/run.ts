@@ -5,7 +5,7 @@ npm run bench -- --json FILE       keeps the run
 npm run bench:compare FILE         says what has changed since a run that was kept
 npm run bench -- --write           puts the tables of everything in bench/README.md
 */
-import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { cpus, loadavg } from 'node:os'
 import { dirname } from 'node:path'
 import { parseArgs } from 'node:util'
@@ -70,6 +70,13 @@ function keptRun(path: string): Run {
   return misused(`${path} holds no run.`)
 }
 
+/** The processor, with its family and model where Linux tells them: one name may stand for several, and ratios differ between them. */
+function processor(): string {
+  const told = existsSync('/proc/cpuinfo') ? readFileSync('/proc/cpuinfo', 'utf8') : ''
+  const [, family, model] = /^cpu family\s*: (\d+)\nmodel\s*: (\d+)/m.exec(told) ?? []
+  return `${cpus()[0].model.trim()}${family ? ` (family ${family}, model ${model})` : ''}`
+}
+
 const { values, positionals } = asked()
 if (values.help) {
   console.log(usage)
@@ -81,13 +88,15 @@ if (values.write && positionals.length > 0)
   misused('--write puts the tables of a whole run in the place of those before: leave the names out.')
 if (values.json !== undefined && !existsSync(dirname(values.json)))
   misused(`--json needs a folder that exists: there is no ${dirname(values.json)}.`)
+if (values.json !== undefined && statSync(values.json, { throwIfNoEntry: false })?.isDirectory())
+  misused(`--json needs a file: ${values.json} is a folder.`)
 const before = values.compare === undefined ? undefined : keptRun(values.compare)
 
 const peers = await findPeers()
 const busy = loadavg()[0].toFixed(1)
 const run: Run = {
   date: new Date().toISOString().slice(0, 10),
-  machine: `${cpus()[0].model.trim()}, ${cpus().length} cores, load ${busy} at the start; Node ${process.versions.node}`,
+  machine: `${processor()}, ${cpus().length} cores, load ${busy} at the start; Node ${process.versions.node}`,
   peers: peers.versions,
   tables: [],
 }
