@@ -1,4 +1,5 @@
 import { addTo, concatenate } from '../arrays.js'
+import { checkExperts } from './check-experts.js'
 
 /** Which experts each token goes to, and with what weight: the answer of every router. */
 export interface Routing {
@@ -27,8 +28,12 @@ export type RoutingSizes = Pick<Routing, 'tokens' | 'topK' | 'numExperts'>
 /** A routing that tells its scores. */
 export type ScoredRouting = Routing & Required<Pick<Routing, 'scores'>>
 
-/** Tokens per expert, [E]: its sum is the number of filled slots, so that nothing is lost. */
+/**
+ * Tokens per expert, [E]: its sum is the number of filled slots, so that nothing is lost. Throws an InputError on an expert
+ * that is out of range.
+ */
 export function loadOf(routing: Routing): Int32Array {
+  checkExperts('loadOf: the experts of a routing', routing.experts, routing.numExperts)
   const load = new Int32Array(routing.numExperts)
   for (const expert of routing.experts) if (expert >= 0) load[expert]++
   return load

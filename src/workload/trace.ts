@@ -135,8 +135,7 @@ function checkTrace(trace: Trace): void {
     fits(`layers.${layer.index}.e_score_correction_bias`, layer.bias, E)
     fits(`layers.${layer.index}.router_weight`, layer.weight, width * E)
     fits(`layers.${layer.index}.topk_indices`, layer.experts, tokens * K)
-    const rule = `readTrace: layers.${layer.index}.topk_indices must be experts from 0 to ${E - 1}, or -1 for none`
-    checkExperts(rule, layer.experts, E)
+    checkExperts(`readTrace: the experts of layers.${layer.index}.topk_indices`, layer.experts, E)
     fits(`layers.${layer.index}.topk_weights`, layer.weights, tokens * K)
     finite(`layers.${layer.index}.router_input of token`, layer.hidden, width)
     finite(`layers.${layer.index}.router_weight of expert`, layer.weight, width)

@@ -212,6 +212,12 @@ describe('dispatch', () => {
     expect(expertUsage(routing, 2)).toBe(3 / 8)
   })
 
+  test.each([4, -2])('a load loses no assignment: expert %d of 4 is refused', (odd) => {
+    expect(() => loadOf(routingOf(4, [[0], [odd]]))).toThrow(
+      `loadOf: the experts of a routing must be from 0 to 3, or −1, got ${odd}. Number the routed experts from 0.`,
+    )
+  })
+
   test('of nothing', () => {
     const none = routingOf(4, [])
     expect([fractionLeftBehind(none), routerConfidence(none), expertUsage(none, 2)]).toEqual([0, 0, 0])
