@@ -57,6 +57,25 @@ function expectSame(outputs: readonly Float32Array[]): void {
 }
 
 describe('the kernels, their plain twin and a prepared layer give the same bits', () => {
+  test.each([
+    [128, 48],
+    [132, 32],
+    [260, 80],
+    [384, 40],
+  ])(
+    'of experts of %d hidden units, more than are taken at a time, half of them 0, to %d outputs',
+    (expertWidth, hiddenSize) => {
+      const router = { ...oneExpert, numExperts: 2 }
+      const shape = { hiddenSize, expertWidth, router, activation: 'relu2', gated: false } as const
+      const config = { ...shape, expertBiases: true, sharedWidth: 2 * expertWidth }
+      const weights = anyWeights(config)
+      const hidden = normalRows(7, hiddenSize)
+      const outputs = ways(hidden, routeLayer(hidden, weights, config), weights, config)
+      expectSame(outputs)
+      expect(new Set(outputs[0]).size).toBeGreaterThan(6 * hiddenSize)
+    },
+  )
+
   test('of any layer, whatever its sizes and parts', () => {
     fc.assert(
       fc.property(

@@ -1,6 +1,11 @@
 import { fetch } from './fetch'
 import { storeWith } from './linear'
 
+/** Inputs that are taken at a time: their weights in three panels stay in the first-level cache while every row passes. */
+const chunk: i32 = 64
+/** 48 of them: where sums start, and what is added to those that go on. */
+const zeros = memory.data(192, 16)
+
 /**
  * What `linear` makes of rows [n, I], `stride` bytes apart, for rows that hold many zeros, I a multiple of 4 and two panels
  * or more of weights that are all finite: a zero times a weight is a zero, which changes no sum, for none is ever −0.
@@ -17,27 +22,35 @@ export function sparse(
   inputs: i32,
   panels: i32,
 ): void {
-  const rowEntries = (<usize>(inputs + 1)) << 3
+  const rowEntries = (<usize>(min(inputs, chunk) + 1)) << 3
   const panelBytes = (<usize>inputs) << 6
   const outBytes = (<usize>panels) << 6
   const end = entries + <usize>count * rowEntries
-  for (let row = entries; row < end; row += rowEntries) {
-    list(rows, row, inputs)
-    rows += stride
-  }
-  while (panels) {
-    const taken = panels === 2 || panels === 4 ? 2 : 3
-    let to = out
-    fetch(packed, panelBytes * taken)
+  for (let from = 0; from < inputs; from += chunk) {
+    const some = min(inputs - from, chunk)
+    let values = rows + ((<usize>from) << 2)
     for (let row = entries; row < end; row += rowEntries) {
-      if (taken === 3) triple(row, packed, panelBytes, bias, to)
-      else pair(row, packed, panelBytes, bias, to)
-      to += outBytes
+      list(values, row, some)
+      values += stride
     }
-    packed += panelBytes * taken
-    bias += taken << 6
-    out += taken << 6
-    panels -= taken
+    let weights = packed + ((<usize>from) << 6)
+    let last = from + some === inputs ? bias : zeros
+    let sums = out
+    for (let left = panels; left; ) {
+      const taken = left === 2 || left === 4 ? 2 : 3
+      for (let p = 0; p < taken; p++) fetch(weights + panelBytes * p, (<usize>some) << 6)
+      let to = sums
+      for (let row = entries; row < end; row += rowEntries) {
+        const first = from === 0 ? zeros : to
+        if (taken === 3) triple(row, weights, panelBytes, first, last, to)
+        else pair(row, weights, panelBytes, first, last, to)
+        to += outBytes
+      }
+      weights += panelBytes * taken
+      if (last !== zeros) last += taken << 6
+      sums += taken << 6
+      left -= taken
+    }
   }
 }
 
@@ -63,18 +76,26 @@ function list(row: usize, entries: usize, inputs: i32): void {
   store<u32>(entries, <u32>to)
 }
 
-// Two or three panels of one row, from the last sum to the first as in ./linear.ts. Three cost less apiece: a row's entries
-// are read for more sums. Exported, so that they stay functions: V8 unrolls what lies within other loops, and would spill.
-export function pair(entries: usize, weights: usize, panelBytes: usize, bias: usize, out: usize): void {
+// Two or three panels of one row: the sums that lie at `first` go on, and what lies at `last` is added in the end. From the last
+// sum to the first as in ./linear.ts. Three cost less apiece: a row's entries are read for more sums. Exported, so that they
+// stay functions: V8 unrolls what lies within other loops, and would spill.
+export function pair(
+  entries: usize,
+  weights: usize,
+  panelBytes: usize,
+  first: usize,
+  last: usize,
+  out: usize,
+): void {
   const end = <usize>load<u32>(entries)
-  let a0 = f32x4.splat(0)
-  let a1 = f32x4.splat(0)
-  let a2 = f32x4.splat(0)
-  let a3 = f32x4.splat(0)
-  let b0 = f32x4.splat(0)
-  let b1 = f32x4.splat(0)
-  let b2 = f32x4.splat(0)
-  let b3 = f32x4.splat(0)
+  let a0 = v128.load(first)
+  let a1 = v128.load(first, 16)
+  let a2 = v128.load(first, 32)
+  let a3 = v128.load(first, 48)
+  let b0 = v128.load(first, 64)
+  let b1 = v128.load(first, 80)
+  let b2 = v128.load(first, 96)
+  let b3 = v128.load(first, 112)
   for (let entry = entries + 8; entry < end; entry += 8) {
     const a = weights + <usize>load<u32>(entry)
     const x = v128.load32_splat(entry, 4)
@@ -88,24 +109,31 @@ export function pair(entries: usize, weights: usize, panelBytes: usize, bias: us
     a1 = f32x4.add(a1, f32x4.mul(x, v128.load(a, 16)))
     a0 = f32x4.add(a0, f32x4.mul(x, v128.load(a)))
   }
-  storeWith(out, bias, a0, a1, a2, a3)
-  storeWith(out + 64, bias + 64, b0, b1, b2, b3)
+  storeWith(out, last, a0, a1, a2, a3)
+  storeWith(out + 64, last + 64, b0, b1, b2, b3)
 }
 
-export function triple(entries: usize, weights: usize, panelBytes: usize, bias: usize, out: usize): void {
+export function triple(
+  entries: usize,
+  weights: usize,
+  panelBytes: usize,
+  first: usize,
+  last: usize,
+  out: usize,
+): void {
   const end = <usize>load<u32>(entries)
-  let a0 = f32x4.splat(0)
-  let a1 = f32x4.splat(0)
-  let a2 = f32x4.splat(0)
-  let a3 = f32x4.splat(0)
-  let b0 = f32x4.splat(0)
-  let b1 = f32x4.splat(0)
-  let b2 = f32x4.splat(0)
-  let b3 = f32x4.splat(0)
-  let c0 = f32x4.splat(0)
-  let c1 = f32x4.splat(0)
-  let c2 = f32x4.splat(0)
-  let c3 = f32x4.splat(0)
+  let a0 = v128.load(first)
+  let a1 = v128.load(first, 16)
+  let a2 = v128.load(first, 32)
+  let a3 = v128.load(first, 48)
+  let b0 = v128.load(first, 64)
+  let b1 = v128.load(first, 80)
+  let b2 = v128.load(first, 96)
+  let b3 = v128.load(first, 112)
+  let c0 = v128.load(first, 128)
+  let c1 = v128.load(first, 144)
+  let c2 = v128.load(first, 160)
+  let c3 = v128.load(first, 176)
   for (let entry = entries + 8; entry < end; entry += 8) {
     const a = weights + <usize>load<u32>(entry)
     const x = v128.load32_splat(entry, 4)
@@ -124,7 +152,7 @@ export function triple(entries: usize, weights: usize, panelBytes: usize, bias: 
     a1 = f32x4.add(a1, f32x4.mul(x, v128.load(a, 16)))
     a0 = f32x4.add(a0, f32x4.mul(x, v128.load(a)))
   }
-  storeWith(out, bias, a0, a1, a2, a3)
-  storeWith(out + 64, bias + 64, b0, b1, b2, b3)
-  storeWith(out + 128, bias + 128, c0, c1, c2, c3)
+  storeWith(out, last, a0, a1, a2, a3)
+  storeWith(out + 64, last + 64, b0, b1, b2, b3)
+  storeWith(out + 128, last + 128, c0, c1, c2, c3)
 }
