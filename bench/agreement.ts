@@ -4,21 +4,13 @@ logits, hard ones included: saturated, equal, denormal, signed zeros, masks of â
 
 npm run bench:agreement -- [tokens, 10 million unless given] [seed]
 */
-import { type Routing, route } from 'moesim'
+import { route } from 'moesim'
+import { withoutWebAssembly } from '../test/kernels/plain.js'
 import { naiveRoute } from '../test/router/naive-route.js'
 import { routeCase } from '../test/router/route-cases.js'
 
 const wanted = Number(process.argv[2] ?? 10_000_000)
 const firstSeed = Number(process.argv[3] ?? 0)
-const { WebAssembly } = globalThis
-
-function withoutWebAssembly(compute: () => Routing): Routing {
-  Object.assign(globalThis, { WebAssembly: undefined })
-  const routing = compute()
-  Object.assign(globalThis, { WebAssembly })
-  return routing
-}
-
 function differences(one: ArrayLike<number>, other: ArrayLike<number>): number {
   let count = 0
   for (let i = 0; i < one.length; i++) if (!Object.is(one[i], other[i])) count++

@@ -15,6 +15,7 @@ import {
   routerLogits,
   streams,
 } from 'moesim'
+import { withoutWebAssembly } from '../test/kernels/plain.js'
 import type { Peers } from './peers/find.js'
 import { type Backend, reading, tfjsRoute, tidied, use } from './peers/tfjs.js'
 import { type Contender, inRounds, type Table } from './rounds.js'
@@ -148,14 +149,4 @@ export async function routeTables(peers: Peers): Promise<Table[]> {
     tables.push(await inRounds(title, contenders))
   }
   return tables
-}
-
-function withoutWebAssembly<T>(compute: () => T): T {
-  const kept = globalThis.WebAssembly
-  globalThis.WebAssembly = undefined as unknown as typeof WebAssembly
-  try {
-    return compute()
-  } finally {
-    globalThis.WebAssembly = kept
-  }
 }

@@ -110,7 +110,6 @@ export { roundRobin } from './router/round-robin.js'
 export { route } from './router/route.js'
 export { routeAt } from './router/route-at.js'
 export {
-  joinRoutings,
   loadOf,
   type Routing,
   type RoutingSizes,
@@ -188,6 +187,7 @@ export {
   type Ramp,
   wsdSchedule,
 } from './balance/schedules.js'
+export { seenOf } from './balance/seen.js'
 export {
   type SequenceAuxLoss,
   type SequenceAuxLossOptions,

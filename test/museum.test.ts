@@ -31,7 +31,8 @@ import {
   scaleUnlessNormalized,
   softmaxUnderBias,
 } from '../examples/museum/routers.js'
-import { chosen, context, denseWeights } from './router/context.js'
+import { denseWeights, runScored } from './router/run.js'
+import { chosen } from './routings.js'
 
 const [E, K] = [8, 2]
 const config: RouterConfig = { numExperts: E, topK: K, scoreFunction: 'sigmoid', normalize: true, scale: 2.5 }
@@ -45,7 +46,7 @@ function run(
   bias: ArrayLike<number> = new Float32Array(E),
 ): Routing {
   const batch = { tokens: logits.length / bias.length, logits: Float32Array.from(logits) }
-  return asRouter(policy)(batch, Float32Array.from(bias), { ...context, tokens: batch.tokens })
+  return runScored(asRouter(policy), batch, { bias: Float32Array.from(bias) })
 }
 
 /** What a routing does, whatever it tells of its scores. */

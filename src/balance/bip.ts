@@ -1,5 +1,5 @@
 import { negative } from '../arrays.js'
-import { type BipOptions, bipPrices, demandIterations } from '../router/bip.js'
+import { type BipOptions, bipPrices, iterationsOf } from '../router/bip.js'
 import type { Balance } from './protocol.js'
 import { demandSeen } from './seen.js'
 
@@ -26,8 +26,7 @@ export interface BipState {
  * iterations that are no whole number, without scores, and at K = E.
  */
 export function bipBalance(options: BipOptions = {}): Balance<BipState> {
-  const { iterations = 4 } = options
-  demandIterations('bipBalance', iterations)
+  const iterations = iterationsOf('bipBalance', options)
   return {
     init: (numExperts) => ({ prices: new Float32Array(numExperts) }),
     update({ prices }, _load, seen) {

@@ -69,7 +69,8 @@ export function loadFor(
   return counts
 }
 
-function demandTopK({ who, numExperts }: ValidTokens, topK: number): void {
+/** Refuses a K that no router has. */
+export function demandTopK({ who, numExperts }: ValidTokens, topK: number): void {
   demandWhole(`${who}: topK`, topK, 1, numExperts, 'A token cannot choose more experts than there are.')
 }
 

@@ -1,4 +1,4 @@
-import { demand, demandWhole } from '../errors.js'
+import { demand, demandNothingElse, demandWhole } from '../errors.js'
 import { tokenCutoffs } from '../router/cutoffs.js'
 import { openRows } from '../router/open-rows.js'
 import type { Balance } from './protocol.js'
@@ -29,7 +29,8 @@ export interface HistogramQuantileState {
 export function histogramQuantileBalance(
   options: HistogramQuantileOptions = {},
 ): Balance<HistogramQuantileState> {
-  const { bins = 1000 } = options
+  const { bins = 1000, ...rest } = options
+  demandNothingElse('histogramQuantileBalance: the options', rest)
   demandWhole('histogramQuantileBalance: bins', bins, 1, 1 << 24, 'Leave it out for 1000.')
   return {
     init: (numExperts) => ({ bias: new Float32Array(numExperts) }),

@@ -1,5 +1,6 @@
-import { demand, demandWhole } from '../errors.js'
+import { demand } from '../errors.js'
 import { topK as largest } from '../router/top-k.js'
+import { demandTopK } from './choice.js'
 import { type Logits, type Loss, type LossOptions, lossOf, validTokens } from './loss.js'
 import { addNoise } from './noise.js'
 import { probabilitiesOf, pullBack, totalProbability } from './probabilities.js'
@@ -32,13 +33,7 @@ export function loadImportanceLoss<A extends Logits>(logits: A, options: LoadImp
     gateNoise,
     'Without noise there is no smooth load: use importanceLoss.',
   )
-  demandWhole(
-    'loadImportanceLoss: topK',
-    topK,
-    1,
-    numExperts,
-    'A token cannot choose more experts than there are.',
-  )
+  demandTopK(batch, topK)
   const noisy = addNoise(batch, options.noise ?? new Float64Array(logits.length))
   const best = largest(Float32Array.from(noisy), numExperts, topK)
   const rivals = Int32Array.from(noisy, (_, i) => {

@@ -1,5 +1,5 @@
-import { demandWhole } from '../errors.js'
 import { topK as largest } from '../router/top-k.js'
+import { demandTopK } from './choice.js'
 import { type Logits, type Loss, type LossOptions, lossOf, validTokens } from './loss.js'
 import { addNoise, deviationsOf } from './noise.js'
 import { probabilitiesOf, pullBack, totalProbability } from './probabilities.js'
@@ -35,13 +35,7 @@ export interface NoisyTopKLoss<A extends Logits> extends Loss<A> {
 export function noisyTopKLoss<A extends Logits>(logits: A, options: NoisyTopKLossOptions): NoisyTopKLoss<A> {
   const batch = validTokens('noisyTopKLoss', logits, options)
   const { numExperts, topK } = options
-  demandWhole(
-    'noisyTopKLoss: topK',
-    topK,
-    1,
-    numExperts,
-    'A token cannot choose more experts than there are.',
-  )
+  demandTopK(batch, topK)
   const noisy = addNoise(batch, options.noise)
   const deviations = deviationsOf(batch, options.deviation)
   const { gateLogits, rivals } = rank(noisy, numExperts, topK)

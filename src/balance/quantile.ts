@@ -1,5 +1,5 @@
 import { negative } from '../arrays.js'
-import { demand } from '../errors.js'
+import { demand, demandNothingElse } from '../errors.js'
 import { expertPrices, tokenCutoffs } from '../router/cutoffs.js'
 import { openRows } from '../router/open-rows.js'
 import { center } from './center.js'
@@ -33,7 +33,8 @@ export interface QuantileState {
  * on an ema outside [0, 1), without scores, at K = E, and where masks leave an expert too few or too willing tokens.
  */
 export function quantileBalance(options: QuantileOptions = {}): Balance<QuantileState> {
-  const { ema = 0 } = options
+  const { ema = 0, ...rest } = options
+  demandNothingElse('quantileBalance: the options', rest)
   demand(ema >= 0 && ema < 1, 'quantileBalance: ema must be in [0, 1)', ema, 'Use 0 for no memory.')
   const kept = Math.fround(ema)
   const taken = Math.fround(1 - ema)

@@ -1,11 +1,10 @@
-import { demand, demandWhole, orNone } from '../errors.js'
-import type { Routing } from '../router/routing.js'
+import { demand, demandNothingElse, demandWhole, orNone } from '../errors.js'
+import { countFilled, type Routing } from '../router/routing.js'
 import { type Logits, type Loss, type LossOptions, lossOf, validTokens } from './loss.js'
 
 /** The share of expert slots that tokens leave unused, 1 − assignments / (T · E); 0 for no token. */
 export function sparsityOf({ tokens, numExperts, experts }: Routing): number {
-  const used = experts.reduce((count, expert) => count + (expert < 0 ? 0 : 1), 0)
-  return tokens === 0 ? 0 : 1 - used / (tokens * numExperts)
+  return tokens === 0 ? 0 : 1 - countFilled(experts) / (tokens * numExperts)
 }
 
 export interface SparsityControllerOptions {
@@ -33,7 +32,8 @@ export interface SparsityController {
  * Source: Wang et al., ReMoE, arXiv 2412.14711; thu-ml/ReMoE `training.py`. Throws an InputError on options out of range.
  */
 export function sparsityController(options: SparsityControllerOptions): SparsityController {
-  const { numExperts, topK, initial = 1e-8, factor = 1.2 } = orNone(options)
+  const { numExperts, topK, initial = 1e-8, factor = 1.2, ...rest } = orNone(options)
+  demandNothingElse('sparsityController: the options', rest)
   demandWhole('sparsityController: numExperts', numExperts, 1, 1 << 20, 'It is the number of routed experts.')
   demandMeanTopK('sparsityController', topK, numExperts)
   demand(

@@ -1,6 +1,14 @@
 import { demand } from '../errors.js'
-import { ownSlotsOf } from '../router/routing.js'
+import { joinRoutings, ownSlotsOf, type Routing } from '../router/routing.js'
 import type { Seen } from './protocol.js'
+
+/** The routings of several micro-batches as one, for a rule that looks at them; undefined unless there are some and all tell their scores. */
+export function seenOf(parts: readonly Routing[]): Seen | undefined {
+  if (parts.length === 0) return undefined
+  const routing = joinRoutings(parts)
+  const { scores } = routing
+  return scores && { routing, scores, microBatches: parts.map(({ tokens }) => tokens) }
+}
 
 /** What a rule that looks at scores cannot do without, and K, in which fillers do not count. Throws an InputError where the router has not told them. */
 export function demandSeen(who: string, seen: Seen | undefined): Seen & { readonly topK: number } {

@@ -69,7 +69,7 @@ export function expertParallelDecode(setup: ExpertParallelDecode): ExpertParalle
   demandWhole(`${who}: batchPerRank`, batchPerRank, 1, 1e9, 'It is the sequences of one device.')
   demandWhole(`${who}: contextTokens`, contextTokens, 0, 1e9, 'It is the tokens that a sequence has so far.')
   demandHardware(who, hardware, 'memoryBytesPerSecond', ...exchangeFields)
-  const step = { layers: 0, stored: 0, read: 0, transferSeconds: 0, waiting: 0 }
+  const step = { layers: 0, once: 0, stored: 0, read: 0, transferSeconds: 0, waiting: 0 }
   for (const layer of model.experts) {
     const { layers, topK, expertBytes, expertParameters, width } = layer
     const own = measured ? measuredLayer(layer, measured, setup) : fairLayer(layer, setup)
@@ -78,6 +78,7 @@ export function expertParallelDecode(setup: ExpertParallelDecode): ExpertParalle
       Math.max(near / hardware.linkBytesPerSecond, far / hardware.networkBytesPerSecond),
     )
     step.layers += layers
+    step.once += layers * layer.numExperts * expertBytes
     step.stored += (layers * own.slots * expertBytes) / ranks
     step.read += layers * own.expertsRead * expertBytes
     step.transferSeconds += layers * batchPerRank * vectorBytes * mean(portSeconds)
@@ -91,14 +92,10 @@ export function expertParallelDecode(setup: ExpertParallelDecode): ExpertParalle
   const latencySeconds = ranks > 1 ? 2 * step.layers * (hardware.latencySeconds ?? 0) : 0
   const communicationSeconds = latencySeconds + step.transferSeconds
   const stepSeconds = Math.max(memorySeconds, computeSeconds, communicationSeconds)
-  const unspread = model.experts.reduce(
-    (sum, { layers, numExperts, expertBytes }) => sum + layers * numExperts * expertBytes,
-    0,
-  )
   return {
     ranks,
     batchPerRank,
-    memoryBytesPerRank: model.weightBytes - unspread + step.stored + batchPerRank * perSequence,
+    memoryBytesPerRank: model.weightBytes - step.once + step.stored + batchPerRank * perSequence,
     memorySeconds,
     computeSeconds,
     latencySeconds,

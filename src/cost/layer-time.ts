@@ -13,34 +13,19 @@ export interface LayerSeconds {
 export type Overlap = (parts: LayerSeconds) => number
 
 /** One after another. */
-export const noOverlap: Overlap = ({
-  denseSeconds,
-  dispatchSeconds,
-  expertSeconds,
-  combineSeconds,
-  sharedSeconds,
-}) => denseSeconds + dispatchSeconds + expertSeconds + combineSeconds + sharedSeconds
+export const noOverlap: Overlap = (of) =>
+  of.denseSeconds + of.dispatchSeconds + of.expertSeconds + of.combineSeconds + of.sharedSeconds
 
 /**
  * Shared experts run while tokens travel. Megatron-LM's moe-shared-expert-overlap. Left out: that both use the same
  * processors and memory.
  */
-export const sharedExpertOverlap: Overlap = ({
-  denseSeconds,
-  dispatchSeconds,
-  expertSeconds,
-  combineSeconds,
-  sharedSeconds,
-}) => denseSeconds + expertSeconds + Math.max(sharedSeconds, dispatchSeconds + combineSeconds)
+export const sharedExpertOverlap: Overlap = (of) =>
+  of.denseSeconds + of.expertSeconds + Math.max(of.sharedSeconds, of.dispatchSeconds + of.combineSeconds)
 
 /**
  * Two halves of a batch take turns, one computing while the other travels (DeepSeek-V3, two-batch overlap): the longer of
  * computation and communication. A lower bound of the steady state; halves also read each expert twice, which is left out.
  */
-export const twoBatchOverlap: Overlap = ({
-  denseSeconds,
-  dispatchSeconds,
-  expertSeconds,
-  combineSeconds,
-  sharedSeconds,
-}) => Math.max(denseSeconds + expertSeconds + sharedSeconds, dispatchSeconds + combineSeconds)
+export const twoBatchOverlap: Overlap = (of) =>
+  Math.max(of.denseSeconds + of.expertSeconds + of.sharedSeconds, of.dispatchSeconds + of.combineSeconds)

@@ -56,7 +56,7 @@ export function stillFit({ keys: [, main], first }: Cuts, kths: Float32Array): b
   return below + Number(first > 1) > 0 && below * 10 < kths.length
 }
 
-/** [E] the largest logits that are surely below the cut, one for each expert, rounded up to `out`'s length by 0. */
+/** Writes to the first E of `out` the largest logit of each expert that is surely below the cut. */
 export function cutLogits(
   cut: number,
   bias: Float32Array,

@@ -31,17 +31,16 @@ export function agreementOfLayers(a: readonly Routing[], b: readonly Routing[]):
   let slots = 0
   let differingSlots = 0
   a.forEach((ours, layer) => {
-    const { differing, differingTokens, differingSlotShare } = compared(ours, b[layer])
+    const { differing, differingTokens, filled, differingSlots: changed } = compared(ours, b[layer])
     demand(
       ours.tokens === tokens,
       `agreementOfLayers: every layer must route the same ${tokens} tokens`,
       ours.tokens,
       'Route one batch through all layers.',
     )
-    const filled = ours.experts.reduce((count, expert) => count + (expert < 0 ? 0 : 1), 0)
     routers += differingTokens
     slots += filled
-    differingSlots += differingSlotShare * filled
+    differingSlots += changed
     differing.forEach((differs, token) => {
       touched[token] |= differs
     })

@@ -1,5 +1,5 @@
 import { demand } from '../errors.js'
-import type { Routing } from '../router/routing.js'
+import { countFilled, type Routing } from '../router/routing.js'
 import { sum } from '../stats.js'
 
 /** How far two routings of the same tokens agree, as sets of experts: the order of the slots is not compared. */
@@ -18,12 +18,20 @@ type Chosen = Pick<Routing, 'tokens' | 'topK' | 'experts' | 'weights'>
 
 /** Compares two routings of the same tokens. They may choose a different number of experts. Throws an InputError if their tokens differ in number. */
 export function agreement(a: Chosen, b: Chosen): Agreement {
-  const { differing, ...figures } = compared(a, b)
+  const { differing, filled, differingSlots, ...figures } = compared(a, b)
   return figures
 }
 
-/** The same, with the tokens whose set of experts differs, [T], as 1. */
-export function compared(a: Chosen, b: Chosen): Agreement & { differing: Uint8Array } {
+interface Compared extends Agreement {
+  /** [T], 1 for a token whose set of experts differs. */
+  readonly differing: Uint8Array
+  /** Slots of `a`, and those of them whose expert `b` does not choose. */
+  readonly filled: number
+  readonly differingSlots: number
+}
+
+/** The same, and what it was counted from. */
+export function compared(a: Chosen, b: Chosen): Compared {
   demand(
     a.tokens === b.tokens,
     `agreement: both routings must be of the same tokens, ${a.tokens}`,
@@ -31,8 +39,8 @@ export function compared(a: Chosen, b: Chosen): Agreement & { differing: Uint8Ar
     'Route the same batch twice.',
   )
   const differing = new Uint8Array(a.tokens)
+  const filled = countFilled(a.experts)
   let differingSlots = 0
-  let filled = 0
   let largest = 0
   for (let token = 0; token < a.tokens; token++) {
     const row = a.experts.subarray(token * a.topK, (token + 1) * a.topK)
@@ -40,7 +48,6 @@ export function compared(a: Chosen, b: Chosen): Agreement & { differing: Uint8Ar
     let missing = 0
     row.forEach((expert, slot) => {
       if (expert < 0) return
-      filled++
       const match = other.indexOf(expert)
       if (match < 0) missing++
       else
@@ -55,6 +62,8 @@ export function compared(a: Chosen, b: Chosen): Agreement & { differing: Uint8Ar
   const differingTokens = sum(differing)
   return {
     differing,
+    filled,
+    differingSlots,
     tokens: a.tokens,
     differingTokens,
     differingTokenShare: a.tokens === 0 ? 0 : differingTokens / a.tokens,
@@ -62,6 +71,3 @@ export function compared(a: Chosen, b: Chosen): Agreement & { differing: Uint8Ar
     largestWeightDifference: largest,
   }
 }
-
-const countFilled = (row: Int32Array): number =>
-  row.reduce((count, expert) => count + (expert < 0 ? 0 : 1), 0)

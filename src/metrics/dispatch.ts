@@ -1,6 +1,6 @@
 import { unroutedTokens } from '../capacity/unrouted.js'
 import { demand } from '../errors.js'
-import type { Routing } from '../router/routing.js'
+import { countFilled, type Routing } from '../router/routing.js'
 import { sum } from '../stats.js'
 
 // What flaxformer reports of a routing, after its capacity has refused what it does. "Dispatched" counts filled slots.
@@ -15,7 +15,7 @@ export function fractionLeftBehind(routing: Routing): number {
 
 /** Mean combine weight of what was dispatched; 0 of nothing. `router_confidence` of flaxformer. */
 export function routerConfidence({ experts, weights }: Routing): number {
-  return sum(weights) / Math.max(1, dispatched(experts))
+  return sum(weights) / Math.max(1, countFilled(experts))
 }
 
 /** Share of the room that was used: dispatched / (E · capacity), capacity in tokens an expert. `expert_usage` of flaxformer. */
@@ -26,8 +26,5 @@ export function expertUsage({ numExperts, experts }: Routing, capacity: number):
     capacity,
     'It is the room of each expert.',
   )
-  return dispatched(experts) / (numExperts * capacity)
+  return countFilled(experts) / (numExperts * capacity)
 }
-
-const dispatched = (experts: Int32Array): number =>
-  experts.reduce((count, expert) => count + (expert < 0 ? 0 : 1), 0)

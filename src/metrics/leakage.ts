@@ -1,4 +1,4 @@
-import { demand, demandWhole } from '../errors.js'
+import { demand, demandNothingElse, demandWhole } from '../errors.js'
 import { log } from '../math.js'
 import { causalRouting } from '../router/causal.js'
 import type { Batch, Router, StepContext } from '../router/protocol.js'
@@ -50,7 +50,8 @@ export function futureLeakage(
   return agreement(router(batch, bias, context), causalRouting(router, batch, bias, context))
 }
 
-function checkShape(who: string, { numExperts, topK, layers = 1 }: ExpertChoiceShape) {
+function checkShape(who: string, { numExperts, topK, layers = 1, ...rest }: ExpertChoiceShape) {
+  demandNothingElse(`${who}: the shape`, rest)
   demandWhole(`${who}: numExperts`, numExperts, 2, 1 << 20, 'It is the number of routed experts.')
   demandWhole(`${who}: layers`, layers, 1, 1 << 16, 'It is the number of MoE layers.')
   demand(

@@ -1,4 +1,4 @@
-import { demandWhole } from '../errors.js'
+import { demandNothingElse, demandWhole } from '../errors.js'
 import { type ModelConfig, sublayersOf } from './config.js'
 import type { PairOperations } from './kinds/kind.js'
 import { operationsOf } from './kinds/operations.js'
@@ -34,7 +34,8 @@ export interface FlopCount {
  * Throws an InputError on a model that contradicts itself, or a number of tokens that is none.
  */
 export function flopsOf(model: ModelConfig, options: FlopOptions): FlopCount {
-  const { tokens, context = 0, logits = 1 } = options
+  const { tokens, context = 0, logits = 1, ...rest } = options
+  demandNothingElse('flopsOf: the options', rest)
   const most = 1 << 30
   demandWhole('flopsOf: tokens', tokens, 1, most, 'Use 1 for a step of decoding.')
   demandWhole('flopsOf: context', context, 0, most, 'It is the number of tokens before the new ones.')

@@ -3,16 +3,8 @@ import { resolve } from 'node:path'
 import { InputError, type TensorEntry } from '../index.js'
 import { refusing } from './files.js'
 
-/** What is used of @huggingface/gguf, which only this file needs: whoever wants it installs it. */
-interface GgufPackage {
-  gguf(
-    path: string,
-    options: { allowLocalFile: true },
-  ): Promise<{ tensorInfos: readonly { name: string; dtype: number; shape: readonly bigint[] }[] }>
-  readonly GGMLQuantizationType: Readonly<Record<number, string>>
-}
-
-const installed = (): Promise<GgufPackage> => import('@huggingface/gguf')
+/** Only this file needs the package: whoever wants it installs it. */
+const installed = (): Promise<typeof import('@huggingface/gguf')> => import('@huggingface/gguf')
 
 /**
  * The tensors of a GGUF file, from its header. Throws an InputError where there is no such file, or the package

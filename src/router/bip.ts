@@ -1,5 +1,5 @@
 import { negative } from '../arrays.js'
-import { demandWhole } from '../errors.js'
+import { demandNothingElse, demandWhole } from '../errors.js'
 import { checkBias } from './check-bias.js'
 import { type RouterConfig, resolveRouter } from './config.js'
 import { expertPrices, tokenCutoffs } from './cutoffs.js'
@@ -33,8 +33,7 @@ export interface BipOptions {
 export function bipRouter(config: RouterConfig, options: BipOptions = {}): Router {
   const router = resolveRouter(config)
   const { numExperts, topK } = router
-  const { iterations = 4 } = options
-  demandIterations('bipRouter', iterations)
+  const iterations = iterationsOf('bipRouter', options)
   return (batch, bias) => {
     const logits = logitsOf(batch, numExperts, 'bipRouter')
     checkBias('bipRouter', bias, numExperts)
@@ -66,8 +65,10 @@ export function bipPrices(
   return q
 }
 
-export function demandIterations(who: string, iterations: number): void {
+export function iterationsOf(who: string, { iterations = 4, ...rest }: BipOptions): number {
+  demandNothingElse(`${who}: the options`, rest)
   demandWhole(`${who}: iterations`, iterations, 1, 1 << 16, 'The paper uses 2 to 14.')
+  return iterations
 }
 
 const atLeast0 = (value: number): number => Math.max(0, value)

@@ -1,4 +1,4 @@
-import { demandWhole } from '../errors.js'
+import { demandNothingElse, demandWhole } from '../errors.js'
 import { selectBest } from '../kernels/select-best.js'
 import { logitsOf } from './logits.js'
 import type { Router } from './protocol.js'
@@ -29,7 +29,8 @@ export interface ExpertChoiceOptions {
  * below 1, and on logits that are missing, do not fit, or are NaN or +∞.
  */
 export function expertChoice(options: ExpertChoiceOptions): Router {
-  const { numExperts, capacity, tokensPerGroup } = options
+  const { numExperts, capacity, tokensPerGroup, ...rest } = options
+  demandNothingElse('expertChoice: the options', rest)
   demandWhole('expertChoice: numExperts', numExperts, 1, 1 << 20, 'It is the number of routed experts.')
   if (typeof capacity !== 'function') checkCapacity(capacity)
   if (tokensPerGroup !== undefined) {

@@ -1,4 +1,4 @@
-import { demandWhole } from '../errors.js'
+import { demandNothingElse, demandWhole } from '../errors.js'
 import { logitsOf } from './logits.js'
 import type { Router } from './protocol.js'
 import { refuseUnordered } from './score.js'
@@ -13,7 +13,8 @@ import { routeAllOpen } from './variable.js'
  * missing, do not fit, or are NaN or +∞.
  */
 export function reluRouter(options: { readonly numExperts: number }): Router {
-  const { numExperts } = options
+  const { numExperts, ...rest } = options
+  demandNothingElse('reluRouter: the options', rest)
   demandWhole('reluRouter: numExperts', numExperts, 1, 1 << 20, 'It is the number of routed experts.')
   return (batch) => {
     const logits = logitsOf(batch, numExperts, 'reluRouter')

@@ -39,6 +39,10 @@ export function loadOf(routing: Routing): Int32Array {
   return load
 }
 
+/** How many of the slots, or of a row of them, are filled. */
+export const countFilled = (experts: Int32Array): number =>
+  experts.reduce((count, expert) => count + (expert < 0 ? 0 : 1), 0)
+
 /** K without fillers: the slots of a row that a token has chosen for, which stand first. */
 export const ownSlotsOf = ({ ownSlots, topK }: Routing): number => ownSlots ?? topK
 

@@ -17,6 +17,12 @@ export function maskedScores(logits: Float32Array, router: ResolvedRouter): Floa
   return scored(logits, router, Number.NEGATIVE_INFINITY)
 }
 
+/** Scores as the selection reads them, of scores that are 0 there. */
+export function maskScores(scores: Float32Array, logits: Float32Array): Float32Array {
+  if (!logits.includes(Number.NEGATIVE_INFINITY)) return scores
+  return scores.map((score, i) => (logits[i] === Number.NEGATIVE_INFINITY ? Number.NEGATIVE_INFINITY : score))
+}
+
 function scored(logits: Float32Array, router: ResolvedRouter, masked: number): Float32Array {
   const { numExperts, scoreFunction, softmaxOrder } = router
   if (softmaxOrder === 'afterTopK') {
@@ -30,12 +36,6 @@ function scored(logits: Float32Array, router: ResolvedRouter, masked: number): F
 export function ordered<T>(result: T | undefined, logits: Float32Array, width: number, who: string): T {
   if (result === undefined) refuseUnordered(logits, width, who)
   return result as T
-}
-
-/** The same of scores without a mask. */
-export function maskScores(scores: Float32Array, logits: Float32Array): Float32Array {
-  if (!logits.includes(Number.NEGATIVE_INFINITY)) return scores
-  return scores.map((score, i) => (logits[i] === Number.NEGATIVE_INFINITY ? Number.NEGATIVE_INFINITY : score))
 }
 
 /** Softmax over each row of `width` logits; a mask of −∞ gets 0. Throws an InputError, headed by `who`, on NaN and +∞. */

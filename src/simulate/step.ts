@@ -1,6 +1,6 @@
 import { addTo } from '../arrays.js'
-import type { Seen } from '../balance/protocol.js'
-import { joinRoutings, type Routing } from '../router/routing.js'
+import { seenOf } from '../balance/seen.js'
+import type { Routing } from '../router/routing.js'
 import type { LayerStep } from './layer-step.js'
 import type { World } from './start.js'
 
@@ -74,14 +74,6 @@ function update<State>(
 ): State[] {
   return balances.map((state, layer) => {
     const own = load.subarray(layer * numExperts, (layer + 1) * numExperts)
-    return balance.update(state, own, join(routings.map((row) => row[layer])))
+    return balance.update(state, own, seenOf(routings.map((row) => row[layer])))
   })
-}
-
-/** The routings of several micro-batches as one, where all of them tell their scores. */
-function join(parts: readonly Routing[]): Seen | undefined {
-  if (parts.length === 0) return undefined
-  const routing = joinRoutings(parts)
-  const { scores } = routing
-  return scores && { routing, scores, microBatches: parts.map(({ tokens }) => tokens) }
 }

@@ -85,7 +85,7 @@ export class MoELayer<State = Float32Array> {
     this.#options = options
     this.#random = streams(seed)
     this.#balance = balance
-    this.#pending = new Pending(config.router.numExperts, balance.update.length > 2)
+    this.#pending = new Pending(config.router.numExperts, balance.loadOnly !== true)
     this.#state = balance.init(config.router.numExperts)
     this.#bias = balance.bias(this.#state)
   }

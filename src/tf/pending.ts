@@ -1,4 +1,4 @@
-import { joinRoutings, type Routing, type Seen } from '../index.js'
+import { type Routing, type Seen, seenOf, sumLoads } from '../index.js'
 
 /** The load, and what it was routed by, since the last bias update. */
 export class Pending {
@@ -13,7 +13,7 @@ export class Pending {
   }
 
   add(routing: Routing, load: Int32Array): void {
-    for (let e = 0; e < load.length; e++) this.#load[e] += load[e]
+    this.#load = sumLoads([this.#load, load])
     if (this.#keeps) this.#routings.push(routing)
   }
 
@@ -23,9 +23,6 @@ export class Pending {
     const parts = this.#routings
     this.#load = new Int32Array(load.length)
     this.#routings = []
-    if (parts.length === 0) return { load, seen: undefined }
-    const routing = joinRoutings(parts)
-    const { scores } = routing
-    return { load, seen: scores && { routing, scores, microBatches: parts.map(({ tokens }) => tokens) } }
+    return { load, seen: seenOf(parts) }
   }
 }

@@ -39,7 +39,7 @@ export type Works<Some extends Kind = Kind> = {
 }
 
 /** So many bytes or more, of any content, for what is made: memory that goes to and fro, and is touched already. */
-export type Room = (bytes: number) => ArrayBuffer
+type Room = (bytes: number) => ArrayBuffer
 
 /**
  * A task as it is sent: shared memory only if it is not that of the worker's last one. A worker counts what it is sent as its

@@ -19,7 +19,7 @@ import {
   unroutedTokens,
 } from 'moesim'
 import { describe, expect, test } from 'vitest'
-import { routingOf, routings, rowsOf } from './routings.js'
+import { routingOf, routings, rowsOf } from '../routings.js'
 
 type Order = (routing: Routing) => Int32Array
 

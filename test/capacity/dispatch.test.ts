@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { choiceMajorOrder, dispatchOrder, loadOf } from 'moesim'
 import { describe, expect, test } from 'vitest'
-import { routingOf, routings } from './routings.js'
+import { routingOf, routings } from '../routings.js'
 
 describe('dispatchOrder', () => {
   test('is expert-major, and by token within an expert', () => {

@@ -9,6 +9,7 @@ import {
   tokenMajorOrder,
 } from 'moesim'
 import { describe, expect, test } from 'vitest'
+import { fair } from '../cost/fair.js'
 
 /** Share dropped of fair routing to 128 experts, 6 a token, at ⌈factor · mean⌉, in percent, to the digits given. */
 const table: [tokens: number, byFactor: [factor: number, percent: string][]][] = [
@@ -52,29 +53,8 @@ const table: [tokens: number, byFactor: [factor: number, percent: string][]][] =
 const sizes = { numExperts: 128, topK: 6 }
 
 /** Every token chooses 6 of 128 experts, each set with the same chance. */
-const fair: Router = ({ tokens }, _bias, { random, layer, step }) => {
-  const draws = random('noise', layer, step)
-  const deck = Int32Array.from({ length: 128 }, (_, e) => e)
-  const experts = new Int32Array(tokens * 6)
-  for (let token = 0; token < tokens; token++) {
-    draws.at(token)
-    for (let k = 0; k < 6; k++) {
-      const other = k + draws.below(128 - k)
-      const chosen = deck[other]
-      deck[other] = deck[k]
-      deck[k] = chosen
-      experts[token * 6 + k] = chosen
-    }
-  }
-  return {
-    tokens,
-    topK: 6,
-    numExperts: 128,
-    experts,
-    weights: new Float32Array(tokens * 6).fill(1),
-    dropped: 0,
-  }
-}
+const fairRouter: Router = ({ tokens }, _bias, { random, layer, step }) =>
+  fair(random('noise', layer, step), tokens, 128, 6)
 
 const digits = (percent: string): number => percent.split('.')[1]?.length ?? 0
 
@@ -97,7 +77,7 @@ describe('the share that fair routing drops', () => {
     const shares: number[][] = limits.map(() => [])
     const workload = () => ({ tokens })
     const setup = {
-      router: fair,
+      router: fairRouter,
       workload,
       balance: noBalance,
       tokensPerStep: tokens,

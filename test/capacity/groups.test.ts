@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { applyCapacity, groupwise, loadOf, type Routing, tokenMajorOrder } from 'moesim'
 import { describe, expect, test } from 'vitest'
-import { routingOf, routings, rowsOf } from './routings.js'
+import { routingOf, routings, rowsOf } from '../routings.js'
 
 describe('groupwise', () => {
   const bounded =

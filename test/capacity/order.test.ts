@@ -9,7 +9,7 @@ import {
   tokenMajorOrder,
 } from 'moesim'
 import { describe, expect, test } from 'vitest'
-import { routingOf, routings } from './routings.js'
+import { routingOf, routings } from '../routings.js'
 
 const draws = () => streams(1)('capacity')
 

@@ -14,7 +14,7 @@ import {
   unroutedTokens,
 } from 'moesim'
 import { describe, expect, test } from 'vitest'
-import { routingOf, routings, rowsOf } from './routings.js'
+import { routingOf, routings, rowsOf } from '../routings.js'
 
 /** [T][E] zeros and ones. */
 const mapOf = (routing: Routing): number[][] =>

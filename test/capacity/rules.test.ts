@@ -12,7 +12,7 @@ import {
   tutelCapacity,
 } from 'moesim'
 import { describe, expect, test } from 'vitest'
-import { routingOf } from './routings.js'
+import { routingOf } from '../routings.js'
 
 const sizes = (tokens: number, numExperts: number, topK = 1) => ({ tokens, numExperts, topK })
 

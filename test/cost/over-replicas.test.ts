@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { contiguousRanks, hardware, loadOf, moeLayerCost, overReplicas, placeExperts } from 'moesim'
 import { expect, test } from 'vitest'
-import { routingOf, routings } from '../capacity/routings.js'
+import { routingOf, routings } from '../routings.js'
 
 test('each assignment goes to a copy of its expert, and copies share the load to within one', () => {
   fc.assert(

@@ -22,7 +22,7 @@ import {
   twoBatchOverlap,
 } from 'moesim'
 import { describe, expect, test } from 'vitest'
-import { routingOf } from '../capacity/routings.js'
+import { routingOf } from '../routings.js'
 import { nano as model } from './models.js'
 
 const { h200, h100, gb200, b200 } = hardware

@@ -11,8 +11,8 @@ import {
   tokensToTouch,
 } from 'moesim'
 import { describe, expect, test } from 'vitest'
-import { routingOf } from '../capacity/routings.js'
 import { run } from '../router/run.js'
+import { routingOf } from '../routings.js'
 
 const choices = fc
   .integer({ min: 1, max: 512 })

@@ -11,7 +11,7 @@ import {
   trafficOf,
 } from 'moesim'
 import { describe, expect, test } from 'vitest'
-import { routingOf, routings } from '../capacity/routings.js'
+import { routingOf, routings } from '../routings.js'
 
 const spread = (numExperts: number, tokens: number, ranks: number): RankMap => ({
   ranks,

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { agreement, InputError } from 'moesim'
 import { describe, expect, test } from 'vitest'
-import { chosen, routingOf, routings } from './routings.js'
+import { chosen, routingOf, routings } from '../routings.js'
 
 describe('agreement', () => {
   test('of four tokens, worked out by hand', () => {

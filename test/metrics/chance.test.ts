@@ -3,6 +3,7 @@ import {
   chanceOf,
   expectedMaxViolation,
   gaussian,
+  loadOf,
   nemotron3Nano,
   noBalance,
   route,
@@ -11,6 +12,7 @@ import {
   streams,
 } from 'moesim'
 import { describe, expect, test } from 'vitest'
+import { fair, times } from '../cost/fair.js'
 
 /**
  * E[MaxVio] of fair routing by simulation elsewhere, two to four digits; the last row is drawn anew. What was published
@@ -30,20 +32,7 @@ const published: typeof table = [...table.slice(0, 4), [8, 2, [0.335, 0.169, 0.0
 /** Figures of fair batches, averaged, with the standard error of each mean. */
 function simulated(tokens: number, numExperts: number, topK: number, batches: number) {
   const draws = streams(`chance ${tokens} ${numExperts} ${topK}`)('test')
-  const deck = Int32Array.from({ length: numExperts }, (_, e) => e)
-  const figures = Array.from({ length: batches }, () => {
-    const load = new Int32Array(numExperts)
-    for (let token = 0; token < tokens; token++) {
-      for (let k = 0; k < topK; k++) {
-        const swap = k + draws.below(numExperts - k)
-        const expert = deck[swap]
-        deck[swap] = deck[k]
-        deck[k] = expert
-        load[expert]++
-      }
-    }
-    return balanceOf(load)
-  })
+  const figures = times(batches, () => balanceOf(loadOf(fair(draws, tokens, numExperts, topK))))
   return (name: keyof ReturnType<typeof balanceOf>) => {
     const mean = figures.reduce((sum, figure) => sum + figure[name], 0) / batches
     const variance = figures.reduce((sum, figure) => sum + (figure[name] - mean) ** 2, 0) / (batches - 1)

@@ -26,7 +26,7 @@ import {
   vocabularySpecialization,
 } from 'moesim'
 import { describe, expect, test } from 'vitest'
-import { chosen, routingOf, routings } from './routings.js'
+import { chosen, routingOf, routings } from '../routings.js'
 
 const random = streams('diagnostics')
 const config = (numExperts: number, topK: number) =>

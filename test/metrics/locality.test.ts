@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { InputError, locality } from 'moesim'
 import { describe, expect, test } from 'vitest'
-import { chosen, routingOf, routings } from './routings.js'
+import { chosen, routingOf, routings } from '../routings.js'
 
 describe('locality', () => {
   // Two sequences: tokens 0 to 2 and tokens 3 and 4. Token 3 repeats token 2, but is no neighbour of it.

@@ -12,7 +12,7 @@ import {
   streams,
 } from 'moesim'
 import { describe, expect, test } from 'vitest'
-import { chosen, routingOf, routings } from './routings.js'
+import { chosen, routingOf, routings } from '../routings.js'
 
 // Tokens of domains 0, 2, 0, 2; nobody is of domain 1.
 const routing = routingOf(4, [

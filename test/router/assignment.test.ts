@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { balancedAssignment, baseLayer, gaussian, InputError, loadOf, sigmoid, streams } from 'moesim'
 import { describe, expect, test } from 'vitest'
-import { routeBy } from './context.js'
+import { routeBy } from './run.js'
 
 const sumOf = (scores: Float32Array, experts: ArrayLike<number>, numExperts: number): number => {
   let sum = 0

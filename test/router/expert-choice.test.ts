@@ -13,7 +13,8 @@ import {
 } from 'moesim'
 import { describe, expect, test } from 'vitest'
 import { golden } from '../golden.js'
-import { chosen, denseWeights, routeBy } from './context.js'
+import { chosen } from '../routings.js'
+import { denseWeights, routeBy } from './run.js'
 
 /** Two experts a token on average. */
 const flaxformer = (sizes: RoutingSizes): number => flaxformerCapacity(sizes, { factor: 2 })

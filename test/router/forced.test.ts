@@ -11,7 +11,8 @@ import {
   routeAt,
 } from 'moesim'
 import { describe, expect, test } from 'vitest'
-import { fiveErrors, normalRows, rowsOf, run, runScored, sharesOf } from './run.js'
+import { rowsOf } from '../routings.js'
+import { fiveErrors, normalRows, run, runScored, sharesOf } from './run.js'
 
 const router: RouterConfig = { numExperts: 8, topK: 3, scoreFunction: 'sigmoid', normalize: true, scale: 1 }
 

@@ -14,7 +14,8 @@ import {
 } from 'moesim'
 import { describe, expect, test } from 'vitest'
 import { expectClose, golden } from '../golden.js'
-import { fiveErrors, normalRows, ofLogits, rowsOf, run } from './run.js'
+import { rowsOf } from '../routings.js'
+import { fiveErrors, normalRows, ofLogits, run } from './run.js'
 
 /** As many tokens with the same probabilities. */
 const repeated = (tokens: number, ...probabilities: number[]) => ({

@@ -11,7 +11,8 @@ import {
   streams,
 } from 'moesim'
 import { describe, expect, test } from 'vitest'
-import { fiveErrors, rowsOf, run } from './run.js'
+import { rowsOf } from '../routings.js'
+import { fiveErrors, run } from './run.js'
 
 const router: RouterConfig = {
   numExperts: 8,

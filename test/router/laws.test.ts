@@ -1,6 +1,7 @@
 import fc from 'fast-check'
-import { loadOf, type RouterConfig, type Routing, route } from 'moesim'
+import { loadOf, type RouterConfig, route } from 'moesim'
 import { describe, expect, test } from 'vitest'
+import { rowsOf } from '../routings.js'
 
 /** Logits, biases and a router that fit one another; multiples of 1/64, so that float32 adds them exactly. */
 const cases = fc
@@ -32,15 +33,12 @@ const float32s = (length: number, limit: number): fc.Arbitrary<Float32Array> =>
     .array(fc.integer({ min: -64 * limit, max: 64 * limit }), { minLength: length, maxLength: length })
     .map((sixtyFourths) => Float32Array.from(sixtyFourths, (n) => n / 64))
 
-const rows = ({ experts, tokens, topK }: Routing): number[][] =>
-  Array.from({ length: tokens }, (_, token) => [...experts.subarray(token * topK, (token + 1) * topK)])
-
 describe('laws of routing', () => {
   test('every token gets K distinct experts, and no assignment is lost', () => {
     fc.assert(
       fc.property(cases, ({ logits, router, bias }) => {
         const routing = route(logits, router, bias)
-        for (const row of rows(routing)) {
+        for (const row of rowsOf(routing)) {
           expect(new Set(row).size).toBe(router.topK)
           expect(Math.min(...row)).toBeGreaterThanOrEqual(0)
         }
@@ -54,7 +52,7 @@ describe('laws of routing', () => {
     fc.assert(
       fc.property(cases, ({ logits, router, bias }) => {
         const groupSize = router.numExperts / router.numGroups
-        for (const row of rows(route(logits, router, bias))) {
+        for (const row of rowsOf(route(logits, router, bias))) {
           expect(new Set(row.map((expert) => Math.floor(expert / groupSize))).size).toBeLessThanOrEqual(
             router.topGroups,
           )
@@ -80,8 +78,8 @@ describe('laws of routing', () => {
       fc.property(cases, ({ logits, router, bias }) => {
         const plain = route(logits, router)
         const biased = route(logits, router, bias)
-        const plainRows = rows(plain)
-        rows(biased).forEach((row, token) => {
+        const plainRows = rowsOf(plain)
+        rowsOf(biased).forEach((row, token) => {
           if (row.join() !== plainRows[token].join()) return
           const slots = [token * router.topK, (token + 1) * router.topK] as const
           expect(biased.weights.slice(...slots)).toEqual(plain.weights.slice(...slots))
@@ -96,13 +94,13 @@ describe('laws of routing', () => {
         const raw = { ...router, normalize: false }
         const all = route(logits, { ...raw, topK: router.numExperts, topGroups: router.numGroups })
         const scoreOf = new Map<string, number>()
-        rows(all).forEach((row, token) => {
+        rowsOf(all).forEach((row, token) => {
           row.forEach((expert, slot) =>
             scoreOf.set(`${token} ${expert}`, all.weights[token * router.numExperts + slot]),
           )
         })
         const biased = route(logits, raw, bias)
-        rows(biased).forEach((row, token) => {
+        rowsOf(biased).forEach((row, token) => {
           row.forEach((expert, slot) =>
             expect(biased.weights[token * router.topK + slot]).toBe(scoreOf.get(`${token} ${expert}`)),
           )

@@ -11,7 +11,8 @@ import {
   streams,
 } from 'moesim'
 import { describe, expect, test } from 'vitest'
-import { normalRows, rowsOf, run } from './run.js'
+import { rowsOf } from '../routings.js'
+import { normalRows, run } from './run.js'
 
 describe('noisyTopK', () => {
   const gateWeights = normalRows(4, 3)

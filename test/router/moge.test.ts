@@ -1,7 +1,8 @@
 import fc from 'fast-check'
 import { imbalanceScore, loadOf, moge, type RouterConfig, route } from 'moesim'
 import { describe, expect, test } from 'vitest'
-import { normalRows, ofLogits, rowsOf, run } from './run.js'
+import { rowsOf } from '../routings.js'
+import { normalRows, ofLogits, run } from './run.js'
 
 const router: RouterConfig = {
   numExperts: 8,

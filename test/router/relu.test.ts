@@ -2,7 +2,8 @@ import fc from 'fast-check'
 import { loadOf, reluRegularizer, reluRouter, sparsityController, sparsityOf } from 'moesim'
 import { describe, expect, test } from 'vitest'
 import { expectClose, golden } from '../golden.js'
-import { chosen, denseWeights, routeBy } from './context.js'
+import { chosen } from '../routings.js'
+import { denseWeights, routeBy } from './run.js'
 
 const { params, expected, inputs, tolerance, floats, matches } = golden('relu-routing')
 const logits = floats(inputs.logits)

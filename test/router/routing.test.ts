@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { loadOf } from 'moesim'
 import { describe, expect, test } from 'vitest'
-import { chosen, routingOf, routings } from '../metrics/routings.js'
+import { chosen, routingOf, routings } from '../routings.js'
 
 describe('the load of a routing', () => {
   test('counts filled slots, and experts that nobody chose as 0', () => {

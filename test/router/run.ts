@@ -35,8 +35,18 @@ export function normalRows(tokens: number, width: number, seed = 1): Float32Arra
   return Float32Array.from({ length: tokens * width }, () => draws.normal())
 }
 
-export const rowsOf = ({ experts, tokens, topK }: Routing): number[][] =>
-  Array.from({ length: tokens }, (_, token) => [...experts.subarray(token * topK, (token + 1) * topK)])
+/** Routes logits [T, E] without any bias. */
+export const routeBy = (router: Router, logits: Float32Array, numExperts: number): Routing =>
+  run(router, { tokens: logits.length / numExperts, logits })
+
+/** Weights as [T, E], 0 where an expert is not chosen. */
+export function denseWeights({ experts, weights, tokens, topK, numExperts }: Routing): Float32Array {
+  const dense = new Float32Array(tokens * numExperts)
+  experts.forEach((expert, slot) => {
+    if (expert >= 0) dense[Math.floor(slot / topK) * numExperts + expert] = weights[slot]
+  })
+  return dense
+}
 
 /** Share of all assignments that go to each expert. */
 export const sharesOf = (routing: Routing): number[] => {

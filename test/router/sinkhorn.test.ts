@@ -2,7 +2,8 @@ import fc from 'fast-check'
 import { gaussian, InputError, loadOf, maxViolation, route, sinkhorn, sinkhornMatrix, streams } from 'moesim'
 import { describe, expect, test } from 'vitest'
 import { expectClose, golden } from '../golden.js'
-import { chosen, denseWeights, routeBy } from './context.js'
+import { chosen } from '../routings.js'
+import { denseWeights, routeBy } from './run.js'
 
 const { expected, inputs, tolerance, floats, ints, matches } = golden('sinkhorn')
 const logits = floats(inputs.logits)

@@ -1,6 +1,7 @@
 import { InputError, sparseMixer, sparseMixerTraining } from 'moesim'
 import { describe, expect, test } from 'vitest'
-import { chosen, routeBy } from './context.js'
+import { chosen } from '../routings.js'
+import { routeBy } from './run.js'
 
 const options = { numExperts: 4, jitter: 0.1 }
 

@@ -1,6 +1,7 @@
 import { InputError, sigmoid, topAny, topAnyEvaluation } from 'moesim'
 import { describe, expect, test } from 'vitest'
-import { chosen, context, routeBatch } from './context.js'
+import { chosen } from '../routings.js'
+import { run } from './run.js'
 
 // Three experts in the plane: right, up, and up-right.
 const gate = { weight: Float32Array.of(1, 0, 0, 3, 2, 2), thresholds: Float32Array.of(0, 0, 0) }
@@ -9,7 +10,7 @@ const batch = { tokens: 4, hidden: Float32Array.of(3, 4, 5, 0, -0.3, -0.4, 0, -2
 
 describe('top-any routing', () => {
   test('takes the experts whose cosine passes their threshold, best first, each with an equal share', () => {
-    const routing = routeBatch(topAny(gate), batch, 3)
+    const routing = run(topAny(gate), batch)
     expect(chosen(routing)).toEqual([[2, 1, 0], [0, 2], [], []])
     expect([...routing.weights]).toEqual(
       [1 / 3, 1 / 3, 1 / 3, 0.5, 0.5, 0, 0, 0, 0, 0, 0, 0].map(Math.fround),
@@ -17,7 +18,7 @@ describe('top-any routing', () => {
   })
 
   test('in evaluation gives a token without any the expert of its largest cosine, and changes no other', () => {
-    const routing = routeBatch(topAnyEvaluation(gate), batch, 3)
+    const routing = run(topAnyEvaluation(gate), batch)
     expect(chosen(routing)).toEqual([[2, 1, 0], [0, 2], [0], [0]])
     expect([...routing.weights.subarray(6)]).toEqual([1, 0, 0, 1, 0, 0])
   })
@@ -25,27 +26,25 @@ describe('top-any routing', () => {
   test('does not look at the size of hidden states or weights, nor, up to rounding, at the scale', () => {
     const long = { tokens: 4, hidden: batch.hidden.map((x) => 8 * x) }
     const scaled = { ...gate, weight: gate.weight.map((w) => 4 * w), scale: 10 }
-    expect(chosen(routeBatch(topAny(scaled), long, 3))).toEqual(chosen(routeBatch(topAny(gate), batch, 3)))
+    expect(chosen(run(topAny(scaled), long))).toEqual(chosen(run(topAny(gate), batch)))
   })
 
   test('compares float32 sigmoids, which a large scale can make equal', () => {
     const one = { weight: Float32Array.of(1), thresholds: Float32Array.of(0.9), scale: 10 }
     const batch = { tokens: 1, hidden: Float32Array.of(1) }
     expect(Math.fround(sigmoid(90 * 0.9))).toBe(1)
-    expect(chosen(routeBatch(topAny(one), batch, 1))).toEqual([[0]])
-    expect(chosen(routeBatch(topAny({ ...one, scale: 90 }), batch, 1))).toEqual([[]])
+    expect(chosen(run(topAny(one), batch))).toEqual([[0]])
+    expect(chosen(run(topAny({ ...one, scale: 90 }), batch))).toEqual([[]])
   })
 
   test('has a gate for every layer, or one for all, and counts a hidden state of 0 as no direction', () => {
     const higher = { ...gate, thresholds: Float32Array.of(0.9, 0.9, 0.9) }
     const router = topAny([gate, higher])
-    expect(chosen(router(batch, new Float32Array(3), { ...context, layer: 1 }))).toEqual([[2], [0], [], []])
-    expect(() => router(batch, new Float32Array(3), { ...context, layer: 2 })).toThrow(
-      'topAny: there must be',
-    )
-    const still = routeBatch(topAny(gate), { tokens: 1, hidden: new Float32Array(2) }, 3)
+    expect(chosen(run(router, batch, { layer: 1 }))).toEqual([[2], [0], [], []])
+    expect(() => run(router, batch, { layer: 2 })).toThrow('topAny: there must be')
+    const still = run(topAny(gate), { tokens: 1, hidden: new Float32Array(2) })
     expect(chosen(still)).toEqual([[]])
-    expect(routeBatch(topAnyEvaluation(gate), { tokens: 0, hidden: new Float32Array(0) }, 3).tokens).toBe(0)
+    expect(run(topAnyEvaluation(gate), { tokens: 0, hidden: new Float32Array(0) }).tokens).toBe(0)
   })
 
   test.each([
@@ -59,7 +58,7 @@ describe('top-any routing', () => {
     ['a scale of 0', { ...gate, scale: 0 }, batch, 'topAny: scale must be a finite number above 0'],
     ['NaN', gate, { tokens: 1, hidden: Float32Array.of(Number.NaN, 0) }, 'topAny: the logit of token 0'],
   ])('refuses %s', (_, options, batch, rule) => {
-    expect(() => routeBatch(topAny(options), batch, 3)).toThrow(InputError)
-    expect(() => routeBatch(topAny(options), batch, 3)).toThrow(rule)
+    expect(() => run(topAny(options), batch)).toThrow(InputError)
+    expect(() => run(topAny(options), batch)).toThrow(rule)
   })
 })

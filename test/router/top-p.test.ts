@@ -2,7 +2,8 @@ import fc from 'fast-check'
 import { route, topP } from 'moesim'
 import { describe, expect, test } from 'vitest'
 import { golden } from '../golden.js'
-import { chosen, denseWeights, routeBy } from './context.js'
+import { chosen } from '../routings.js'
+import { denseWeights, routeBy } from './run.js'
 
 describe('top-p routing', () => {
   test('reproduces Dynamic_MoE', () => {

@@ -1,4 +1,4 @@
-import { demand, demandWhole, InputError } from '../../errors.js'
+import { demand, demandNothingElse, demandWhole, InputError } from '../../errors.js'
 import { didYouMean } from '../../suggest.js'
 import { defineModel } from '../check.js'
 import type { ModelConfig } from '../config.js'
@@ -35,7 +35,8 @@ export function fromHuggingFaceConfig(json: unknown, options: HuggingFaceOptions
     'Parse the text of config.json first.',
   )
   const config = textOf(json as Json)
-  const { assume, name } = options
+  const { assume, name, ...rest } = options
+  demandNothingElse(`${head}the options`, rest)
   const modelType = own(config, 'model_type')
   const type = isObject(assume) ? assume : typeNamed(assume ?? modelType, config)
   demandList(`${head}assume.layer`, type.layer, 1, mostSublayers, 'List the sublayers of a layer.')

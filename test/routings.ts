@@ -22,6 +22,10 @@ export function routingOf(
 export const rowsOf = ({ tokens, topK, experts }: Routing): number[][] =>
   Array.from({ length: tokens }, (_, token) => [...experts.subarray(token * topK, (token + 1) * topK)])
 
+/** The experts of each token, without empty slots. */
+export const chosen = (routing: Routing): number[][] =>
+  rowsOf(routing).map((row) => row.filter((expert) => expert >= 0))
+
 /** Any routing: distinct experts in a row, some slots empty, weights above 0 with ties among them. */
 export const routings: fc.Arbitrary<Routing> = fc
   .record({
