@@ -4,7 +4,7 @@
 
 export { concatenate } from './arrays.js'
 export { cumulative, dirichlet, gumbel, logGamma, pick, shuffle, zipf } from './distributions.js'
-export { demand, demandWhole, InputError } from './errors.js'
+export { demand, demandNothingElse, demandWhole, InputError } from './errors.js'
 export { exp, log, log1p, sigmoid, sinCosTurns, softplus, tanh } from './math.js'
 export { expectedLargestNormal, normalCdf, normalDensity, normalQuantile } from './normal.js'
 export { type Draws, type Streams, streams } from './random.js'
@@ -229,10 +229,10 @@ export {
   coActivationShares,
   companions,
   type DomainPreference,
+  domainPreferences,
   domainSpecialization,
   loadByDomain,
   mutualInformation,
-  preferences,
 } from './metrics/specialization.js'
 export * from './metrics/spread.js'
 export {

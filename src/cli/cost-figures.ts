@@ -51,8 +51,8 @@ interface RankRow extends ExpertParallelPoint {
   /** One layer, both ways, of what leaves the device in the mean. */
   readonly bytesPerToken: number
   /** Largest over mean load; by chance of as many tokens as were counted, or as decode together. */
-  readonly straggler: number
-  readonly stragglerByChance: number | undefined
+  readonly stragglerFactor: number
+  readonly stragglerFactorByChance: number | undefined
   /** Largest over mean of what devices get: 1 of fair routing. */
   readonly busiestPort: number
   readonly fits: boolean
@@ -138,9 +138,9 @@ function rankRow(question: CostQuestion, { ranks, measured, placed }: Spread): R
   const { memory, hardware, batchPerRank } = question
   const [first] = memory.experts
   const point = expertParallelDecode({ ...setupOf(question), ranks, batchPerRank, measured })
-  const { ranksPerToken, straggler, busiestPort } = measured ?? {
+  const { ranksPerToken, stragglerFactor, busiestPort } = measured ?? {
     ranksPerToken: expectedGroupsTouched({ ...first, groups: ranks }),
-    straggler: expectedStraggler({ ...first, ranks, tokens: ranks * batchPerRank }),
+    stragglerFactor: expectedStraggler({ ...first, ranks, tokens: ranks * batchPerRank }),
     busiestPort: 1,
   }
   const vectorBytes = allToAllBytesPerToken({ ...first, ...vectorsOf(question), topK: 1 })
@@ -149,8 +149,8 @@ function rankRow(question: CostQuestion, { ranks, measured, placed }: Spread): R
     placed,
     devicesPerToken: ranksPerToken,
     bytesPerToken: ranksPerToken * (1 - 1 / ranks) * vectorBytes,
-    straggler,
-    stragglerByChance: measured ? stragglerByChance(measured) : straggler,
+    stragglerFactor,
+    stragglerFactorByChance: measured ? stragglerFactorByChance(measured) : stragglerFactor,
     busiestPort,
     fits: point.memoryBytesPerRank <= usableShare * hardware.memoryBytes,
   }
@@ -160,7 +160,7 @@ function rankRow(question: CostQuestion, { ranks, measured, placed }: Spread): R
  * What chance makes of as many tokens as were counted, the mean over layers, of experts in their order; undefined where
  * these do not spread evenly, and of shares, which do not tell how many tokens were counted.
  */
-function stragglerByChance({ topK, numExperts, ranks, layers }: LoadsOnRanks): number | undefined {
+function stragglerFactorByChance({ topK, numExperts, ranks, layers }: LoadsOnRanks): number | undefined {
   const tokens = layers.map(({ load }) => Math.round(load.reduce((sum, count) => sum + count, 0) / topK))
   if (numExperts % ranks !== 0 || tokens.some((count) => count <= 1)) return undefined
   const sizes = { numExperts, topK, ranks }

@@ -53,8 +53,8 @@ export function ranksTable(question: CostQuestion, { ranks }: CostFigures): stri
     row.devicesPerToken.toFixed(2),
     bytes(Math.round(row.bytesPerToken)),
     ...(loads ? [row.busiestPort.toFixed(3)] : []),
-    row.straggler.toFixed(3),
-    row.stragglerByChance?.toFixed(3) ?? '',
+    row.stragglerFactor.toFixed(3),
+    row.stragglerFactorByChance?.toFixed(3) ?? '',
     bytes(row.memoryBytesPerRank),
     row.fits ? thousands(row.tokensPerSecondPerRank) : 'too large',
   ])

@@ -44,7 +44,7 @@ export function resourcesOf(model: ModelConfig, contextTokens: number): Resource
     flops: {
       prefill,
       prefillPerToken: Math.round(prefill.total / contextTokens),
-      decode: flopsOf(model, { tokens: 1, context: contextTokens }),
+      decode: flopsOf(model, { tokens: 1, contextTokens }),
     },
   }
 }

@@ -28,7 +28,7 @@ export interface ExpertParallelDecode {
   /** Measured loads of the model's layers on these ranks, of `loadsOnRanks`; fair routing, each expert once, unless given. */
   readonly measured?: LoadsOnRanks | undefined
   /** Largest over mean load of the ranks; that of measured loads, or of fair routing, unless given. */
-  readonly straggler?: number
+  readonly stragglerFactor?: number
 }
 
 export interface ExpertParallelPoint {
@@ -62,7 +62,7 @@ export interface ExpertParallelPoint {
  */
 export function expertParallelDecode(setup: ExpertParallelDecode): ExpertParallelPoint {
   const { model, hardware, ranks, batchPerRank, contextTokens, ...formats } = setup
-  const { activations, dispatch, combine, measured, straggler: given, ...rest } = formats
+  const { activations, dispatch, combine, measured, stragglerFactor: given, ...rest } = formats
   const who = 'expertParallelDecode'
   demandNothingElse(`${who}: the setup`, rest)
   demandWhole(`${who}: ranks`, ranks, 1, 1 << 20, 'It is the number of devices.')
@@ -82,7 +82,7 @@ export function expertParallelDecode(setup: ExpertParallelDecode): ExpertParalle
     step.stored += (layers * own.slots * expertBytes) / ranks
     step.read += layers * own.expertsRead * expertBytes
     step.transferSeconds += layers * batchPerRank * vectorBytes * mean(portSeconds)
-    step.waiting += ((given ?? own.straggler) - 1) * layers * topK * expertParameters
+    step.waiting += ((given ?? own.stragglerFactor) - 1) * layers * topK * expertParameters
   }
   const perSequence = sequenceBytes(model, contextTokens)
   const moved = model.commonBytes + step.read + batchPerRank * (perSequence + model.stateBytes)
@@ -112,7 +112,7 @@ interface LayerDemand {
   readonly slots: number
   /** Experts whose weights it reads, in the mean of a step. */
   readonly expertsRead: number
-  readonly straggler: number
+  readonly stragglerFactor: number
   /** Of each measured layer. */
   readonly ports: readonly Ports[]
 }
@@ -130,7 +130,7 @@ function fairLayer(
   return {
     slots: numExperts,
     expertsRead: expectedDistinctExperts({ numExperts, topK, tokens }) / ranks,
-    straggler: expectedStraggler({ tokens, numExperts, topK, ranks }),
+    stragglerFactor: expectedStraggler({ tokens, numExperts, topK, ranks }),
     ports: [busiestPorts(new Float64Array(ranks).fill(chance), ranksPerNode)],
   }
 }
@@ -145,7 +145,7 @@ function measuredLayer(
     const remedy = 'Give loadsOnRanks those of this model, on these ranks.'
     demand(found === wanted, `expertParallelDecode: ${name} of measured must be ${wanted}`, found, remedy)
   }
-  const { slots, layers, straggler } = measured
+  const { slots, layers, stragglerFactor } = measured
   const tokens = ranks * batchPerRank
   const most = layers.map(({ slotChances }) => {
     const read = slotChances.map((chance) => atLeastOnce(chance, tokens))
@@ -156,7 +156,7 @@ function measuredLayer(
   return {
     slots,
     expertsRead: mean(most),
-    straggler,
+    stragglerFactor,
     ports: layers.map(({ chances }) => busiestPorts(chances, ranksPerNode)),
   }
 }

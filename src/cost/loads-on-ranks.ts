@@ -37,7 +37,7 @@ export interface LoadsOnRanks {
   /** Ranks that a token needs, its own among them. */
   readonly ranksPerToken: number
   /** Largest over mean load of the ranks. */
-  readonly straggler: number
+  readonly stragglerFactor: number
   /** Largest over mean of the vectors that ranks get of a dispatch, and send in the combine. */
   readonly busiestPort: number
 }
@@ -86,7 +86,7 @@ export function loadsOnRanks(loads: readonly ArrayLike<number>[], setup: Experts
     slots: standing[0].experts.length,
     layers,
     ranksPerToken: mean(layers.map(({ chances }) => sum(chances))),
-    straggler: mean(layers.map(({ load }) => maxOverMean(load))),
+    stragglerFactor: mean(layers.map(({ load }) => maxOverMean(load))),
     busiestPort: mean(layers.map(({ chances }) => maxOverMean(chances))),
   }
 }

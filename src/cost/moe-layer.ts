@@ -26,7 +26,7 @@ export interface LayerCost {
   /** [R] assignments of each rank's experts. */
   readonly load: Int32Array
   /** Largest load of a rank over the mean: by how much work is slower than spread evenly. */
-  readonly straggler: number
+  readonly stragglerFactor: number
   /** [R] the experts of each rank. */
   readonly ranks: readonly Roofline[]
   readonly traffic: Traffic
@@ -73,7 +73,7 @@ export function moeLayerCost(routing: Routing, setup: LayerSetup): LayerCost {
   const travel = (bytes: Float64Array): number => allToAllSeconds({ bytes, hardware, latencySeconds, steps })
   return {
     load,
-    straggler: maxOverMean(load),
+    stragglerFactor: maxOverMean(load),
     ranks,
     traffic,
     seconds: {

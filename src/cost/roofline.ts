@@ -62,20 +62,20 @@ export function expertGemms(
  */
 export function computeBoundTokens(hardware: Hardware, { weights, activations }: GemmFormats): number {
   demandHardware('computeBoundTokens', hardware, 'memoryBytesPerSecond')
-  return (balanceOf(hardware, activations) * bytesIn('computeBoundTokens', weights)) / 2
+  return (ridgeOf(hardware, activations) * bytesIn('computeBoundTokens', weights)) / 2
 }
 
 /** The same with the traffic of activations; Infinity where that alone takes longer than the multiplication. */
 export function computeBoundTokensOf(hardware: Hardware, expert: ExpertShape & GemmFormats): number {
   const who = 'computeBoundTokensOf'
   demandHardware(who, hardware, 'memoryBytesPerSecond')
-  const perToken = (2 * sizeOf(expert)) / balanceOf(hardware, expert.activations)
+  const perToken = (2 * sizeOf(expert)) / ridgeOf(hardware, expert.activations)
   const spare = perToken - vectorsOf(expert) * bytesIn(who, expert.activations)
   return spare > 0 ? (sizeOf(expert) * bytesIn(who, expert.weights)) / spare : Infinity
 }
 
 /** Operations that pass while one byte is read: the ridge of the roofline. */
-const balanceOf = (hardware: Hardware, format: StorageFormat): number =>
+const ridgeOf = (hardware: Hardware, format: StorageFormat): number =>
   flopsPerSecondIn(hardware, format) / hardware.memoryBytesPerSecond
 
 const sizeOf = ({ width, expertWidth, gated }: ExpertShape): number => (gated ? 3 : 2) * width * expertWidth

@@ -30,8 +30,12 @@ export interface DomainPreference {
 }
 
 /** Preferences of each domain, from `loadByDomain` and the tokens [T] it was counted from. */
-export function preferences(load: Int32Array, domains: Int32Array, numExperts: number): DomainPreference[] {
-  return Array.from({ length: rowsOf('preferences', load, numExperts) }, (_, domain) => {
+export function domainPreferences(
+  load: Int32Array,
+  domains: Int32Array,
+  numExperts: number,
+): DomainPreference[] {
+  return Array.from({ length: rowsOf('domainPreferences', load, numExperts) }, (_, domain) => {
     const own = load.subarray(domain * numExperts, (domain + 1) * numExperts)
     const tokens = domains.reduce((count, of) => count + (of === domain ? 1 : 0), 0)
     const topExpert = own.indexOf(own.reduce((most, count) => Math.max(most, count)))

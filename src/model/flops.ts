@@ -8,7 +8,7 @@ export interface FlopOptions {
   /** New tokens of one sequence, which see each other and what came before: 1 for a step of decoding. */
   readonly tokens: number
   /** Tokens before them, whose keys and values are in the cache; 0 unless given. */
-  readonly context?: number
+  readonly contextTokens?: number
   /** New tokens whose logits are asked for: 1 unless given, all of them in training. */
   readonly logits?: number
 }
@@ -34,11 +34,17 @@ export interface FlopCount {
  * Throws an InputError on a model that contradicts itself, or a number of tokens that is none.
  */
 export function flopsOf(model: ModelConfig, options: FlopOptions): FlopCount {
-  const { tokens, context = 0, logits = 1, ...rest } = options
+  const { tokens, contextTokens = 0, logits = 1, ...rest } = options
   demandNothingElse('flopsOf: the options', rest)
   const most = 1 << 30
   demandWhole('flopsOf: tokens', tokens, 1, most, 'Use 1 for a step of decoding.')
-  demandWhole('flopsOf: context', context, 0, most, 'It is the number of tokens before the new ones.')
+  demandWhole(
+    'flopsOf: contextTokens',
+    contextTokens,
+    0,
+    most,
+    'It is the number of tokens before the new ones.',
+  )
   demandWhole('flopsOf: logits', logits, 0, tokens, 'Only new tokens have logits.')
   const { parts: counts, active } = countParameters(model)
   const parts: Record<string, number> = {}
@@ -51,7 +57,7 @@ export function flopsOf(model: ModelConfig, options: FlopOptions): FlopCount {
   add('lmHead', 2 * (active.withHead - active.backbone) * logits)
   for (const sublayer of sublayersOf(model)) {
     const { pairs = [], state = 0 } = operationsOf(sublayer)
-    for (const each of pairs) add(each.part, pairOperations(each, tokens, context))
+    for (const each of pairs) add(each.part, pairOperations(each, tokens, contextTokens))
     add('stateScan', state * tokens)
   }
   return { total: Object.values(parts).reduce((sum, operations) => sum + operations, 0), parts }

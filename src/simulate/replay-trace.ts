@@ -8,9 +8,9 @@ import {
   coActivation,
   companions,
   type DomainPreference,
+  domainPreferences,
   loadByDomain,
   mutualInformation,
-  preferences,
 } from '../metrics/specialization.js'
 import { routerLogits } from '../router/linear.js'
 import { route } from '../router/route.js'
@@ -60,7 +60,7 @@ function replayLayer(trace: Trace, layer: TraceLayer): ReplayedLayer {
     balance: balanceOf(load),
     chance: chanceOf({ tokens, numExperts, topK }),
     locality: locality(routing, sequences),
-    domains: preferences(byDomain, domains, numExperts),
+    domains: domainPreferences(byDomain, domains, numExperts),
     mutualInformation: mutualInformation(byDomain, numExperts),
     companions: companions(coActivation(routing), numExperts, tokens),
     smallestGap: smallestGap(layer, routing),

@@ -1,5 +1,5 @@
 import type { Optimizer, serialization, Tensor, Variable } from '@tensorflow/tfjs'
-import { demand, type Schedule } from '../index.js'
+import { demand, demandNothingElse, type Schedule } from '../index.js'
 import { installed, type Tf } from './tfjs.js'
 
 export interface AdamWOptions {
@@ -36,7 +36,16 @@ interface Moments {
  * Throws an InputError on options out of range.
  */
 export function adamW(options: AdamWOptions): Optimizer {
-  const { rate, beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8, weightDecay = 0, tf = installed } = options
+  const {
+    rate,
+    beta1 = 0.9,
+    beta2 = 0.999,
+    epsilon = 1e-8,
+    weightDecay = 0,
+    tf = installed,
+    ...rest
+  } = options
+  demandNothingElse('adamW: the options', rest)
   demand(
     typeof rate === 'function' || (Number.isFinite(rate) && rate >= 0),
     'adamW: rate must be a number of at least 0 or a schedule',

@@ -4,7 +4,6 @@ import {
   type Balance,
   type CheckpointOptions,
   demand,
-  jitter,
   type LayerConfig,
   type LayerWeights,
   layerTensors,
@@ -27,7 +26,7 @@ import { forward, routerLogits } from './forward.js'
 import { type HeldLayer, heldLayer, offTape } from './held.js'
 import { jittered } from './jitter.js'
 import { tensorLoss } from './losses.js'
-import type { ApplyOptions, MoELayerOptions, MoEResult } from './options.js'
+import { type ApplyOptions, checkOptions, type MoELayerOptions, type MoEResult } from './options.js'
 import { Pending } from './pending.js'
 import { warnOfHalfFloats } from './precision.js'
 import { demandReads } from './reads.js'
@@ -55,6 +54,7 @@ export class MoELayer<State = Float32Array> {
   #step = 0
 
   constructor(config: LayerConfig, options: MoELayerOptions<State> = {}) {
+    checkOptions(options)
     const { tf = installed, seed = 0, index = 0, balance = noBalance as unknown as Balance<State> } = options
     demand(
       config.correctionBias === true || options.balance === undefined,
@@ -62,9 +62,6 @@ export class MoELayer<State = Float32Array> {
       config.correctionBias,
       'Set it in the config, or leave the rule out.',
     )
-    for (const epsilon of [options.inputJitter, options.outputJitter]) {
-      if (epsilon !== undefined) jitter(epsilon) // refuses a wrong one now, not in the first step
-    }
     const weights = randomWeights(config, streams(seed), index)
     const make = options.variable ?? ((_, value) => tf.variable(value))
     const shapes = weightShapes(config)

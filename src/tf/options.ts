@@ -1,5 +1,13 @@
 import type { Scalar, Tensor, Tensor2D, Variable } from '@tensorflow/tfjs'
-import type { Balance, CapacityPolicy, Loss, Routing, WeightName } from '../index.js'
+import {
+  type Balance,
+  type CapacityPolicy,
+  demandNothingElse,
+  jitter,
+  type Loss,
+  type Routing,
+  type WeightName,
+} from '../index.js'
 import type { Tf } from './tfjs.js'
 
 export interface MoELayerOptions<State> {
@@ -24,6 +32,13 @@ export interface MoELayerOptions<State> {
   readonly outputJitter?: number
   /** Makes a trainable weight a variable; for wrappers that keep the variables of several layers. */
   readonly variable?: (name: WeightName, value: Tensor) => Variable
+}
+
+/** Refuses what is none of them, and jitter out of range: now, not in the first step. */
+export function checkOptions<State>(options: MoELayerOptions<State>): void {
+  const { tf, seed, index, balance, loss, capacity, inputJitter, outputJitter, variable, ...rest } = options
+  demandNothingElse('MoELayer: the options', rest)
+  for (const epsilon of [inputJitter, outputJitter]) if (epsilon !== undefined) jitter(epsilon)
 }
 
 export interface ApplyOptions {

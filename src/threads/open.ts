@@ -1,5 +1,6 @@
 import {
   demand,
+  demandNothingElse,
   demandWhole,
   type LayerConfig,
   type LayerWeights,
@@ -43,7 +44,9 @@ export interface Threads {
  *
  * Throws an InputError on a number of workers that is none, and where a worker does not start.
  */
-export async function openThreads({ workers = availableThreads() }: ThreadsOptions = {}): Promise<Threads> {
+export async function openThreads(options: ThreadsOptions = {}): Promise<Threads> {
+  const { workers = availableThreads(), ...rest } = options
+  demandNothingElse('openThreads: the options', rest)
   demandWhole('openThreads: workers', workers, 1, 1024, 'This thread is one of them: 2 is twice as fast.')
   const starting = await Promise.allSettled(Array.from({ length: workers - 1 }, startHelper))
   const started = starting.flatMap((each) => (each.status === 'fulfilled' ? [each.value] : []))

@@ -93,9 +93,9 @@ describe('moesim cost', () => {
     const { ranks, computeBoundTokens } = await json(`${preset} --hardware gb200`)
     expect(ranks.length).toBeGreaterThan(0)
     expect(computeBoundTokens).toBeGreaterThan(0)
-    for (const { tokensPerSecondPerRank, straggler } of ranks) {
+    for (const { tokensPerSecondPerRank, stragglerFactor } of ranks) {
       expect(tokensPerSecondPerRank).toBeGreaterThan(0)
-      expect(straggler).toBeGreaterThanOrEqual(1)
+      expect(stragglerFactor).toBeGreaterThanOrEqual(1)
     }
   })
 
@@ -125,9 +125,9 @@ describe('moesim cost', () => {
       return stragglerFactor(load, linearPlacement(load, { replicas: 128, ranks: 8 }), 8)
     })
     const mean = factors.reduce((sum, factor) => sum + factor, 0) / factors.length
-    expect(figures.ranks[3].straggler).toBeCloseTo(mean, 12)
+    expect(figures.ranks[3].stragglerFactor).toBeCloseTo(mean, 12)
     const fair = expectedStraggler({ tokens: 3840, numExperts: 128, topK: 6, ranks: 8 })
-    expect(figures.ranks[3].stragglerByChance).toBeCloseTo(fair, 12)
+    expect(figures.ranks[3].stragglerFactorByChance).toBeCloseTo(fair, 12)
     expect(mean).toBeGreaterThan(fair)
     expect((await moesim(['cost', 'tiny', '--loads', file])).stdout).toContain(
       ' Loads: 3,840 recorded tokens, 3 layers.\n',
@@ -142,7 +142,7 @@ describe('moesim cost', () => {
       )
       writeFileSync(file, `layer,expert,load\n${rows.join('\n')}\n`)
       const { ranks } = await json(`tiny --loads ${file}`)
-      return ranks.map((row: { stragglerByChance?: number }) => row.stragglerByChance)
+      return ranks.map((row: { stragglerFactorByChance?: number }) => row.stragglerFactorByChance)
     }
     const one = await byChance(3000)
     const fair = expectedStraggler({ tokens: 64000, numExperts: 128, topK: 6, ranks: 8 })
@@ -227,7 +227,7 @@ describe('moesim cost', () => {
     const factors = layers.map(
       (layer: { stragglerFactor: { placed: number } }) => layer.stragglerFactor.placed,
     )
-    expect(asPlaced.straggler).toBeCloseTo(mean(factors), 12)
+    expect(asPlaced.stragglerFactor).toBeCloseTo(mean(factors), 12)
     expect(asPlaced.busiestPort).toBeLessThan(1.02)
     expect(asPlaced.tokensPerSecondPerRank).toBeGreaterThan(1.05 * inOrder.tokensPerSecondPerRank)
     expect(asPlaced.memoryBytesPerRank).toBeGreaterThan(inOrder.memoryBytesPerRank)
@@ -263,7 +263,7 @@ describe('moesim cost', () => {
     const twelve = await json(`--loads ${loads} --placement ${placement}`)
     const [only] = twelve.ranks.filter(({ ranks }: { ranks: number }) => ranks === 12)
     expect(only.placed).toBe(true)
-    expect(only).not.toHaveProperty('stragglerByChance')
+    expect(only).not.toHaveProperty('stragglerFactorByChance')
     expect((await moesim(['cost', '--loads', loads, '--placement', placement])).stdout).toMatch(
       /\n +12 {2}as placed /,
     )

@@ -39,7 +39,7 @@ function resources(model: ModelConfig, contextTokens: number): object {
     flops: {
       prefill,
       prefillPerToken: Math.round(prefill.total / contextTokens),
-      decode: flopsOf(model, { tokens: 1, context: contextTokens }),
+      decode: flopsOf(model, { tokens: 1, contextTokens }),
     },
   }
 }

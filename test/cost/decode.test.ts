@@ -128,10 +128,10 @@ describe('decoding over ranks', () => {
       model: { ...nano, stateBytes: 0 },
     }
     const flops = 2 * 20000 * activeParametersOf(nano)
-    const even = expertParallelDecode({ ...many, straggler: 1 })
+    const even = expertParallelDecode({ ...many, stragglerFactor: 1 })
     expect(even.computeSeconds).toBeCloseTo(flops / 1979e12, 12)
     expect(even.stepSeconds).toBe(Math.max(even.computeSeconds, even.communicationSeconds))
-    const uneven = expertParallelDecode({ ...many, straggler: 2 })
+    const uneven = expertParallelDecode({ ...many, stragglerFactor: 2 })
     expect(uneven.computeSeconds - even.computeSeconds).toBeCloseTo((2 * 20000 * 1376944128) / 1979e12, 12)
     expect(expertParallelDecode(many).computeSeconds).toBeGreaterThan(even.computeSeconds)
   })

@@ -68,7 +68,7 @@ describe('measured loads on ranks', () => {
         const touched = expectedGroupsTouched({ numExperts, topK, groups: ranks })
         for (const chance of layers[0].chances) expect(chance / (touched / ranks)).toBeCloseTo(1, 12)
         expect(ratios.ranksPerToken / touched).toBeCloseTo(1, 12)
-        expect([ratios.straggler, ratios.busiestPort].map((ratio) => ratio.toFixed(12))).toEqual([
+        expect([ratios.stragglerFactor, ratios.busiestPort].map((ratio) => ratio.toFixed(12))).toEqual([
           '1.000000000000',
           '1.000000000000',
         ])
@@ -90,7 +90,7 @@ describe('measured loads on ranks', () => {
           expect(chance).toBeLessThanOrEqual(Math.min(1, total(own)) + 1e-10)
         }
         const linear = linearPlacement(load, { replicas: load.length, ranks })
-        expect(found.straggler).toBeCloseTo(stragglerFactor(load, linear, ranks), 12)
+        expect(found.stragglerFactor).toBeCloseTo(stragglerFactor(load, linear, ranks), 12)
       }),
     )
   })
@@ -160,10 +160,10 @@ describe('measured loads on ranks', () => {
 
   test('large and small loads alike: only shares count', () => {
     const load = [3, 1, 2, 2]
-    const { busiestPort, straggler } = loadsOnRanks([load], { topK: 2, ranks: 2 })
+    const { busiestPort, stragglerFactor } = loadsOnRanks([load], { topK: 2, ranks: 2 })
     for (const scale of [1e200, 1e299, 1e-300]) {
       const scaled = loadsOnRanks([load.map((count) => count * scale)], { topK: 2, ranks: 2 })
-      expect(scaled.straggler).toBeCloseTo(straggler, 12)
+      expect(scaled.stragglerFactor).toBeCloseTo(stragglerFactor, 12)
       expect(scaled.busiestPort).toBeCloseTo(busiestPort, 12)
     }
   })
@@ -179,7 +179,7 @@ describe('measured loads on ranks', () => {
       '0.7500000000',
       '0.2500000000',
     ])
-    expect(both.straggler).toBe(1.25)
+    expect(both.stragglerFactor).toBe(1.25)
     expect(both.busiestPort).toBeCloseTo(1.25, 10)
   })
 
@@ -360,7 +360,7 @@ describe('a decode step of measured loads', () => {
         const model = { ...nano, experts: [{ ...nano.experts[0], numExperts }] }
         const at = { ...decode, model, ranks, batchPerRank }
         const measured = loadsOnRanks([new Float64Array(numExperts).fill(7)], { topK: 6, ranks })
-        const fair = Object.entries(expertParallelDecode({ ...at, straggler: 1 }))
+        const fair = Object.entries(expertParallelDecode({ ...at, stragglerFactor: 1 }))
         const found = expertParallelDecode({ ...at, measured })
         for (const [field, value] of fair) {
           const own = found[field as keyof typeof found]
@@ -393,7 +393,7 @@ describe('a decode step of measured loads', () => {
     const at = { ...decode, ranks: 32, batchPerRank: 64 }
     const step = (placements?: Placement[]) =>
       expertParallelDecode({ ...at, measured: loadsOnRanks([load], { topK: 6, ranks: 32, placements }) })
-    const fair = expertParallelDecode({ ...at, straggler: 1 })
+    const fair = expertParallelDecode({ ...at, stragglerFactor: 1 })
     const dealt = roundRobinPlacement(load, { replicas: 128, ranks: 32 })
     const spare = placeExperts(load, { replicas: 160, ranks: 32 })
     const [linear, turns, copies] = [step(), step([dealt]), step([spare])]

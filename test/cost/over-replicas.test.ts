@@ -36,7 +36,7 @@ test('a second copy of the busy expert halves the wait', () => {
     combine: 'bf16',
   })
   expect([...cost.load]).toEqual([2, 2])
-  expect(cost.straggler).toBe(1)
+  expect(cost.stragglerFactor).toBe(1)
 })
 
 test('a placement of other experts is refused', () => {

@@ -228,9 +228,9 @@ describe('a layer', () => {
   const setup = { ...nano, map, hardware: h200, dispatch: 'fp8', combine: 'bf16' } as const
 
   test('waits for the rank with most to do', () => {
-    const { load, straggler, ranks, seconds } = moeLayerCost(routing, setup)
+    const { load, stragglerFactor, ranks, seconds } = moeLayerCost(routing, setup)
     expect([...load]).toEqual([6, 1])
-    expect(straggler).toBeCloseTo(12 / 7, 12)
+    expect(stragglerFactor).toBeCloseTo(12 / 7, 12)
     expect(ranks.map(({ weightBytes }) => weightBytes)).toEqual([2 * 9977856, 9977856])
     expect(seconds.expertSeconds).toBe(ranks[0].seconds)
     expect(seconds).toMatchObject({ denseSeconds: 0, sharedSeconds: 0 })
@@ -262,6 +262,6 @@ describe('a layer', () => {
     const empty = { ...setup, map: { ...map, tokenRank: new Int32Array(0) } }
     const cost = moeLayerCost({ ...routingOf(4, []), topK: 2 }, empty)
     expect(noOverlap(cost.seconds)).toBe(0)
-    expect(cost.straggler).toBe(1)
+    expect(cost.stragglerFactor).toBe(1)
   })
 })

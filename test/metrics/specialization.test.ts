@@ -2,11 +2,11 @@ import fc from 'fast-check'
 import {
   coActivation,
   companions,
+  domainPreferences,
   domains,
   loadByDomain,
   loadOf,
   mutualInformation,
-  preferences,
   type RouterConfig,
   route,
   streams,
@@ -56,9 +56,9 @@ describe('the load by domain', () => {
   })
 })
 
-describe('preferences', () => {
+describe('domainPreferences', () => {
   test('of four tokens, worked out by hand, with a domain that nobody is of', () => {
-    const [first, second, third] = preferences(byDomain, ofToken, 4)
+    const [first, second, third] = domainPreferences(byDomain, ofToken, 4)
     expect(first).toEqual({
       tokens: 2,
       distinctExperts: 2,
@@ -71,7 +71,7 @@ describe('preferences', () => {
   })
 
   test('name the lowest of equal experts', () => {
-    expect(preferences(Int32Array.of(0, 3, 3), new Int32Array(4), 3)[0]).toMatchObject({
+    expect(domainPreferences(Int32Array.of(0, 3, 3), new Int32Array(4), 3)[0]).toMatchObject({
       topExpert: 1,
       topShare: 0.75,
     })
@@ -146,7 +146,9 @@ describe('the mutual information of expert and domain', () => {
   test.each([3, 0])('and preferences are refused for a load that is not rows of %d', (numExperts) => {
     const rule = `: load must be [domains, E], whole rows of numExperts = ${numExperts}`
     expect(() => mutualInformation(new Int32Array(8), numExperts)).toThrow(`mutualInformation${rule}`)
-    expect(() => preferences(new Int32Array(8), ofToken, numExperts)).toThrow(`preferences${rule}`)
+    expect(() => domainPreferences(new Int32Array(8), ofToken, numExperts)).toThrow(
+      `domainPreferences${rule}`,
+    )
   })
 })
 

@@ -38,7 +38,7 @@ test.each(Object.keys(presets))('%s: two operations for each weight that a token
   const { active } = countParameters(model)
   expect(weightsOf(flopsOf(model, { tokens: 1 }))).toBe(2 * active.withHead)
   expect(weightsOf(flopsOf(model, { tokens: 7, logits: 0 }))).toBe(14 * active.backbone)
-  const { total, parts } = flopsOf(model, { tokens: 5, context: 3 })
+  const { total, parts } = flopsOf(model, { tokens: 5, contextTokens: 3 })
   expect(total).toBe(Object.values(parts).reduce((sum, part) => sum + part))
   expect(parts.embedding).toBeUndefined()
 })
@@ -70,7 +70,7 @@ describe('a state', () => {
     [{ kind: 'kimiDeltaAttention', numHeads: 4, headDim: 8, convKernel: 4 }, 7 * 4 * 8 * 8],
   ])('of $kind costs the same at every token', (sublayer, each) => {
     expect(beside(sublayer, { tokens: 1 })).toEqual({ stateScan: each })
-    expect(beside(sublayer, { tokens: 10, context: 1000 })).toEqual({ stateScan: 10 * each })
+    expect(beside(sublayer, { tokens: 10, contextTokens: 1000 })).toEqual({ stateScan: 10 * each })
   })
 })
 
@@ -99,11 +99,13 @@ describe('attention', () => {
       fc.property(sizes, ({ tokens, context, most }) => {
         const all = looked(tokens, context, 1000)
         const each = 2 * 4 * (8 + 8)
-        expect(beside(grouped, { tokens, context })).toEqual({
+        expect(beside(grouped, { tokens, contextTokens: context })).toEqual({
           attentionScores: each * (all.fresh + all.cached),
         })
         const near = looked(tokens, context, most)
-        expect(beside({ ...grouped, window: most, valueHeadDim: 6 }, { tokens, context })).toEqual({
+        expect(
+          beside({ ...grouped, window: most, valueHeadDim: 6 }, { tokens, contextTokens: context }),
+        ).toEqual({
           attentionScores: 2 * 4 * (8 + 6) * (near.fresh + near.cached),
         })
       }),
@@ -112,7 +114,7 @@ describe('attention', () => {
 
   test('of gated heads and of expert heads counts the heads of queries', () => {
     const gated = { kind: 'gatedAttention', numHeads: 4, numKeyValueHeads: 2, headDim: 8 } as const
-    expect(beside(gated, { tokens: 1, context: 9 })).toEqual({ attentionScores: 10 * 4 * 4 * 8 })
+    expect(beside(gated, { tokens: 1, contextTokens: 9 })).toEqual({ attentionScores: 10 * 4 * 4 * 8 })
     const experts = {
       kind: 'attentionExperts',
       numExperts: 8,
@@ -120,7 +122,7 @@ describe('attention', () => {
       numKeyValueHeads: 2,
       headDim: 8,
     } as const
-    expect(beside(experts, { tokens: 1, context: 9 })).toEqual({ attentionScores: 10 * 4 * 6 * 8 })
+    expect(beside(experts, { tokens: 1, contextTokens: 9 })).toEqual({ attentionScores: 10 * 4 * 6 * 8 })
   })
 
   test('of latent vectors reads the cache at their width, and new tokens at that of heads', () => {
@@ -137,11 +139,13 @@ describe('attention', () => {
         const spread = 2 * 4 * (8 + 4 + 6)
         const narrow = 2 * 4 * (32 + 4 + 32)
         const all = looked(tokens, context, 1000)
-        expect(beside(latent, { tokens, context })).toEqual({
+        expect(beside(latent, { tokens, contextTokens: context })).toEqual({
           attentionScores: all.fresh * spread + all.cached * narrow,
         })
         const some = looked(tokens, context, most)
-        expect(beside({ ...latent, indexer: { ...indexer, topK: most } }, { tokens, context })).toEqual({
+        expect(
+          beside({ ...latent, indexer: { ...indexer, topK: most } }, { tokens, contextTokens: context }),
+        ).toEqual({
           attentionScores: some.fresh * spread + some.cached * narrow,
           indexerScores: 2 * 2 * 4 * (all.fresh + all.cached),
         })
@@ -150,14 +154,16 @@ describe('attention', () => {
   })
 
   test('with an indexer of blocks scores every token, and attends to those chosen', () => {
-    expect(beside({ ...grouped, indexer: { ...indexer, topK: 10 } }, { tokens: 1, context: 99 })).toEqual({
+    expect(
+      beside({ ...grouped, indexer: { ...indexer, topK: 10 } }, { tokens: 1, contextTokens: 99 }),
+    ).toEqual({
       attentionScores: 10 * 128,
       indexerScores: 100 * 16,
     })
   })
 
   test('of an indexer that says nothing of it chooses all', () => {
-    expect(beside({ ...grouped, indexer }, { tokens: 1, context: 99 })).toEqual({
+    expect(beside({ ...grouped, indexer }, { tokens: 1, contextTokens: 99 })).toEqual({
       attentionScores: 100 * 128,
       indexerScores: 100 * 16,
     })
@@ -166,7 +172,7 @@ describe('attention', () => {
   // index_topk of DeepSeek-V3.2, 61 layers of 128 heads: 2,048 latent vectors of 512 + 64, the last one spread out.
   test('is bounded by the index_topk of a config, or by its blocks', () => {
     const scores = (preset: string, context: number): number | undefined =>
-      flopsOf(presets[preset]!, { tokens: 1, context }).parts.attentionScores
+      flopsOf(presets[preset]!, { tokens: 1, contextTokens: context }).parts.attentionScores
     const latent = 61 * 2 * 128 * (2047 * (512 + 64 + 512) + (192 + 128))
     expect(scores('deepseek-v3.2', 100_000)).toBe(latent)
     expect(scores('deepseek-v3', 2047)).toBe(latent)
@@ -184,7 +190,7 @@ describe('attention', () => {
       outputGroups: 2,
     } as const
     const each = 2 * 4 * 16
-    const at = { tokens: 1, context: 99 }
+    const at = { tokens: 1, contextTokens: 99 }
     expect(beside({ ...compressed, compressRatio: 0 }, at)).toEqual({ attentionScores: 100 * each })
     expect(beside({ ...compressed, compressRatio: 0, window: 16 }, at)).toEqual({
       attentionScores: 16 * each,
@@ -208,7 +214,8 @@ test.each(['nemotron-3-nano-30b-a3b', 'gpt-oss-20b', 'qwen3-next-80b-a3b', 'mini
     fc.assert(
       fc.property(fc.integer({ min: 1, max: 5000 }), fc.integer({ min: 1, max: 5000 }), (a, b) => {
         const halves =
-          flopsOf(model, { tokens: a, logits: 0 }).total + flopsOf(model, { tokens: b, context: a }).total
+          flopsOf(model, { tokens: a, logits: 0 }).total +
+          flopsOf(model, { tokens: b, contextTokens: a }).total
         expect(halves).toBe(flopsOf(model, { tokens: a + b }).total)
       }),
       { numRuns: 20 },
@@ -219,7 +226,7 @@ test.each(['nemotron-3-nano-30b-a3b', 'gpt-oss-20b', 'qwen3-next-80b-a3b', 'mini
 test.each([
   [{ tokens: 0 }, 'flopsOf: tokens must be a whole number from 1 to '],
   [{ tokens: 1.5 }, 'flopsOf: tokens'],
-  [{ tokens: 2, context: -1 }, 'flopsOf: context'],
+  [{ tokens: 2, contextTokens: -1 }, 'flopsOf: context'],
   [{ tokens: 2, logits: 3 }, 'flopsOf: logits must be a whole number from 0 to 2, got 3'],
   [{ tokens: Number.NaN }, 'flopsOf: tokens'],
 ])('%j is refused', (options, rule) => {

@@ -126,7 +126,11 @@ test.each<[string, AdamWOptions]>([
   ['beta2', { rate: 1, beta2: Number.NaN }],
   ['epsilon', { rate: 1, epsilon: -1 }],
   ['weightDecay', { rate: 1, weightDecay: Infinity }],
-])('refuses a %s out of range', (name, options) => {
+  [
+    'the options must have only the fields of its kind, got "weight_decay"',
+    { rate: 1, weight_decay: 1 } as AdamWOptions,
+  ],
+])('refuses options out of range: %s', (name, options) => {
   expect(() => adamW(options)).toThrow(InputError)
   expect(() => adamW(options)).toThrow(`adamW: ${name}`)
 })

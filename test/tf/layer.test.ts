@@ -152,8 +152,14 @@ describe('balance in training', () => {
     })
   })
 
-  test('a rule that looks at scores sees those of all micro-batches', async () => {
-    const balance = quantileBalance()
+  const rule = quantileBalance()
+  test.each([
+    ['of three parameters', rule],
+    [
+      'of as many as come',
+      { ...rule, update: (...given: Parameters<typeof rule.update>) => rule.update(...given) },
+    ],
+  ])('a rule that looks at scores, %s, sees those of all micro-batches', async (_, balance) => {
     await withLayer({ balance }, (layer) => {
       layer.apply(rows(20))
       layer.apply(rows(20))
@@ -280,6 +286,7 @@ describe('MoELayer refuses', () => {
     ],
     ['jitter that turns signs', config, { inputJitter: 2 }, /epsilon must be from 0 to 1/],
     ['jitter that is none', config, { outputJitter: -1 }, /epsilon must be from 0 to 1/],
+    ['an option misspelt', config, { jitter: 0.1 } as object, /the options must have only .*, got "jitter"/],
   ])('%s', (_, own, options, rule) => {
     const before = tf.memory().numTensors
     expect(() => new MoELayer(own, options)).toThrow(rule)

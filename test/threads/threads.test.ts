@@ -204,6 +204,11 @@ test.each([0, 1.5, -1, Number.NaN, 1025, '2'])('%j workers are refused', async (
   expect(error.rule).toBe('openThreads: workers must be a whole number from 1 to 1024')
 })
 
+test('an option misspelt is refused', async () => {
+  const { message } = await refusal(openThreads({ worker: 2 } as object))
+  expect(message).toMatch(/^openThreads: the options must have only the fields of its kind, got "worker"/)
+})
+
 test('forgotten threads let the process end, but not before their answer is there', () => {
   const code = `
     import { route } from 'moesim'
