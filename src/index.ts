@@ -199,7 +199,7 @@ export { type ZLoss, zLoss } from './balance/z-loss.js'
 
 // metrics: how balanced, how specialised, against chance
 
-export { type Agreement, agreement } from './metrics/agreement.js'
+export { type Agreement, agreement, differingTokens } from './metrics/agreement.js'
 export { agreementOfLayers, type LayersAgreement } from './metrics/agreement-of-layers.js'
 export { meanBalancedness, pooledBalancedness } from './metrics/balancedness.js'
 export { chanceOf, expectedMaxViolation, type FairRouting } from './metrics/chance.js'

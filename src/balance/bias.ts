@@ -15,7 +15,10 @@ export interface BiasBalanceOptions {
    * the selection threshold over the share above it. 'fraction': shares of all assignments. 'tokens': raw counts.
    */
   readonly unit?: 'mean' | 'fraction' | 'tokens'
-  /** Subtract the mean from every update, so that the biases cannot drift together (torchtitan); it changes no selection. */
+  /**
+   * Subtract the mean from every update, so that the biases cannot drift together (torchtitan); where they are added, it
+   * changes no selection.
+   */
   readonly center?: boolean
 }
 

@@ -43,7 +43,7 @@ export function chosenExperts(
     experts,
     'Lay them out row by row and fill the slots that a token does not use with −1.',
   )
-  checkExperts(`${who}: experts`, experts, numExperts)
+  checkExperts(`${who}: experts`, { experts, numExperts, topK: width })
   return Int32Array.from(gatherRows(experts, width, rows))
 }
 

@@ -47,7 +47,7 @@ export function rankPenaltyBalance(options: RankPenaltyOptions): Balance<RankPen
       return { rankLoad: new Float32Array(ranks), numExperts }
     },
     update({ rankLoad, numExperts }, load) {
-      const counts = new Int32Array(ranks)
+      const counts = new Float64Array(ranks)
       load.forEach((count, e) => {
         counts[Math.floor((e * ranks) / numExperts)] += count
       })

@@ -11,6 +11,18 @@ export function demandRate(who: string, rate: number | Schedule): void {
   )
 }
 
-/** The rate of the next update, in float32, as the biases are: that replays recorded training to the last bit. */
-export const rateAt = (rate: number | Schedule, updates: number): number =>
-  Math.fround(typeof rate === 'function' ? rate(updates) : rate)
+/**
+ * The rate of the next update, in float32, as the biases are: that replays recorded training to the last bit. Throws an
+ * InputError where a schedule gives none.
+ */
+export function rateAt(rate: number | Schedule, updates: number): number {
+  if (typeof rate !== 'function') return Math.fround(rate)
+  const now = rate(updates)
+  demand(
+    now >= 0 && now < Infinity,
+    `a schedule must give a finite rate, 0 or more, at update ${updates}`,
+    now,
+    'One below 0 would load the overloaded.',
+  )
+  return Math.fround(now)
+}

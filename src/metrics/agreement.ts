@@ -1,5 +1,6 @@
 import { demand } from '../errors.js'
-import { countFilled, type Routing } from '../router/routing.js'
+import { checkExperts } from '../router/check-experts.js'
+import { countFilled, ownSlotsOf, type Routing } from '../router/routing.js'
 import { sum } from '../stats.js'
 
 /** How far two routings of the same tokens agree, as sets of experts: the order of the slots is not compared. */
@@ -14,12 +15,26 @@ export interface Agreement {
   readonly largestWeightDifference: number
 }
 
-type Chosen = Pick<Routing, 'tokens' | 'topK' | 'experts' | 'weights'>
+/** A routing, of which E and the slots before fillers may be missing. */
+type Chosen = Pick<Routing, 'tokens' | 'topK' | 'experts' | 'weights' | 'ownSlots'> &
+  Partial<Pick<Routing, 'numExperts'>>
 
-/** Compares two routings of the same tokens. They may choose a different number of experts. Throws an InputError if their tokens differ in number. */
+/**
+ * Compares two routings of the same tokens. They may choose a different number of experts; fillers are left out.
+ *
+ * Of equal keys the lower expert comes first here, as in JAX and in a stable `torch.sort`; which `torch.topk` takes is
+ * undefined, so that its choice may differ at ties and be as right. Throws an InputError on routings of other tokens, on
+ * rows that are not [T, K], and on experts that are no numbers of experts or that a token chooses twice.
+ */
 export function agreement(a: Chosen, b: Chosen): Agreement {
   const { differing, filled, differingSlots, ...figures } = compared(a, b)
   return figures
+}
+
+/** Which tokens have other experts in `b` than in `a`, in order: those that `agreement` counts. Throws as it does. */
+export function differingTokens(a: Chosen, b: Chosen): Int32Array {
+  const { differing } = compared(a, b)
+  return Int32Array.from(differing.keys()).filter((token) => differing[token] === 1)
 }
 
 interface Compared extends Agreement {
@@ -38,13 +53,19 @@ export function compared(a: Chosen, b: Chosen): Compared {
     b.tokens,
     'Route the same batch twice.',
   )
+  const own = [a, b].map((routing) => {
+    demandChosen(routing)
+    return ownSlotsOf(routing)
+  })
   const differing = new Uint8Array(a.tokens)
-  const filled = countFilled(a.experts)
+  let filled = 0
   let differingSlots = 0
   let largest = 0
   for (let token = 0; token < a.tokens; token++) {
-    const row = a.experts.subarray(token * a.topK, (token + 1) * a.topK)
-    const other = b.experts.subarray(token * b.topK, (token + 1) * b.topK)
+    const row = a.experts.subarray(token * a.topK, token * a.topK + own[0])
+    const other = b.experts.subarray(token * b.topK, token * b.topK + own[1])
+    const chosen = countFilled(row)
+    filled += chosen
     let missing = 0
     row.forEach((expert, slot) => {
       if (expert < 0) return
@@ -57,7 +78,7 @@ export function compared(a: Chosen, b: Chosen): Compared {
         )
     })
     differingSlots += missing
-    if (missing > 0 || countFilled(row) !== countFilled(other)) differing[token] = 1
+    if (missing > 0 || chosen !== countFilled(other)) differing[token] = 1
   }
   const differingTokens = sum(differing)
   return {
@@ -70,4 +91,17 @@ export function compared(a: Chosen, b: Chosen): Compared {
     differingSlotShare: filled === 0 ? 0 : differingSlots / filled,
     largestWeightDifference: largest,
   }
+}
+
+/** Refuses what is no choice of experts, which would compare as if it were one. */
+function demandChosen(routing: Chosen): void {
+  const { tokens, topK, experts, weights } = routing
+  const numExperts = routing.numExperts ?? experts.reduce((most, expert) => Math.max(most, expert + 1), 0)
+  demand(
+    experts.length === tokens * topK && weights.length === tokens * topK,
+    `agreement: experts and weights must be [T, K], ${tokens} × ${topK} of each`,
+    `${experts.length} experts and ${weights.length} weights`,
+    'Lay them out row by row, and fill the slots that a token does not use with −1 and 0.',
+  )
+  checkExperts('agreement: experts', { experts, numExperts, topK, ownSlots: ownSlotsOf(routing) })
 }

@@ -1,4 +1,5 @@
 import { mean, sum } from '../stats.js'
+import { demandLoad } from './demand-load.js'
 import { layersOf } from './layers.js'
 
 // One figure for the balance of a whole model, from the load of every layer by device, [L, R], or by expert, [L, E].
@@ -18,6 +19,7 @@ export function pooledBalancedness(load: Int32Array | Float32Array | Float64Arra
 }
 
 function peaks(load: Int32Array | Float32Array | Float64Array, width: number) {
+  demandLoad('balancedness', load)
   return layersOf(load, width).map((layer) => {
     let largest = 0
     for (const count of layer) largest = Math.max(largest, count)

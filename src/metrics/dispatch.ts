@@ -1,9 +1,10 @@
 import { unroutedTokens } from '../capacity/unrouted.js'
+import { withoutFillers } from '../capacity/without-fillers.js'
 import { demand } from '../errors.js'
 import { countFilled, type Routing } from '../router/routing.js'
 import { sum } from '../stats.js'
 
-// What flaxformer reports of a routing, after its capacity has refused what it does. "Dispatched" counts filled slots.
+// What flaxformer reports of a routing, after its capacity has refused what it does. "Dispatched" counts filled slots, but not fillers.
 
 /**
  * Share of tokens that no expert processes. Not the share of assignments dropped: a token of six experts that loses one
@@ -14,17 +15,17 @@ export function fractionLeftBehind(routing: Routing): number {
 }
 
 /** Mean combine weight of what was dispatched; 0 of nothing. `router_confidence` of flaxformer. */
-export function routerConfidence({ experts, weights }: Routing): number {
-  return sum(weights) / Math.max(1, countFilled(experts))
+export function routerConfidence(routing: Routing): number {
+  return sum(routing.weights) / Math.max(1, countFilled(withoutFillers(routing).experts))
 }
 
 /** Share of the room that was used: dispatched / (E · capacity), capacity in tokens an expert. `expert_usage` of flaxformer. */
-export function expertUsage({ numExperts, experts }: Routing, capacity: number): number {
+export function expertUsage(routing: Routing, capacity: number): number {
   demand(
     capacity > 0 && capacity < Infinity,
     'expertUsage: capacity must be a finite number above 0',
     capacity,
     'It is the room of each expert.',
   )
-  return countFilled(experts) / (numExperts * capacity)
+  return countFilled(withoutFillers(routing).experts) / (routing.numExperts * capacity)
 }

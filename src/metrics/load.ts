@@ -36,12 +36,16 @@ export function balanceOf(load: ArrayLike<number>): BalanceFigures {
  * "global" from a load summed over many.
  */
 export function maxViolation(load: ArrayLike<number>): number {
-  return maxOverMean(load) - 1
+  return peakOf('maxViolation', load) - 1
 }
 
 /** Largest load / mean load: 1 at perfect balance, E/K at most. "Load imbalance" of OLMo-core, "overload" of EPLB. */
 export function maxOverMean(load: ArrayLike<number>): number {
-  const total = demandLoad('maxOverMean', load)
+  return peakOf('maxOverMean', load)
+}
+
+function peakOf(figure: string, load: ArrayLike<number>): number {
+  const total = demandLoad(figure, load)
   let largest = 0
   for (let e = 0; e < load.length; e++) largest = Math.max(largest, load[e])
   return total === 0 ? 1 : (largest * load.length) / total
@@ -91,6 +95,12 @@ export function entropy(load: ArrayLike<number>): number {
 export function imbalanceScore(load: ArrayLike<number>, tokens: number): number {
   demand(load.length > 0, 'imbalanceScore: load must have an expert', load, 'Give one count an expert.')
   demandLoad('imbalanceScore', load)
+  demand(
+    tokens >= 0,
+    'imbalanceScore: tokens must be at least 0',
+    tokens,
+    'It is how many tokens the load counts.',
+  )
   let largest = 0
   let smallest = Infinity
   for (let e = 0; e < load.length; e++) {

@@ -1,3 +1,4 @@
+import { withoutFillers } from '../capacity/without-fillers.js'
 import { demand } from '../errors.js'
 import { loadOf, type Routing } from '../router/routing.js'
 
@@ -21,7 +22,8 @@ export interface Locality {
 
 /** Compares each token with the one before it in the same sequence; `sequences` is [T]. */
 export function locality(routing: Routing, sequences: Int32Array): Locality {
-  const { tokens, topK, numExperts, experts, weights } = routing
+  const own = withoutFillers(routing)
+  const { tokens, topK, numExperts, experts, weights } = own
   demand(
     sequences.length === tokens,
     `locality: sequences must be [T], one for each of ${tokens} tokens`,
@@ -64,7 +66,7 @@ export function locality(routing: Routing, sequences: Int32Array): Locality {
     firstRepeatsByChance: shares.reduce((sum, share) => sum + share * share, 0),
     anyShared: anyShared / per,
     kept: kept / Math.max(1, filled),
-    keptByChance: independentOverlap(routing),
+    keptByChance: independentOverlap(own),
   }
 }
 

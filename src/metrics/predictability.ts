@@ -1,4 +1,5 @@
 import { demand } from '../errors.js'
+import { demandLoad } from './demand-load.js'
 
 /** How well one load [E] foretells another: of the window before, or of the layer before. */
 export interface Predictability {
@@ -9,7 +10,10 @@ export interface Predictability {
   readonly hotOverlap: number
 }
 
-/** Compares a predicted load with the actual one. Source: Megatron-LM, `tools/moe_routing`. */
+/**
+ * Compares a predicted load with the actual one. Source: Megatron-LM, `tools/moe_routing`. Throws an InputError on loads of
+ * other lengths, and on one that is not finite, or below 0.
+ */
 export function predictability(predicted: ArrayLike<number>, actual: ArrayLike<number>): Predictability {
   demand(
     predicted.length === actual.length && actual.length > 0,
@@ -17,6 +21,7 @@ export function predictability(predicted: ArrayLike<number>, actual: ArrayLike<n
     predicted,
     'Compare loads of one model.',
   )
+  for (const load of [predicted, actual]) demandLoad('predictability', load)
   const hot = Math.max(1, Math.floor(actual.length / 8))
   const hotPredicted = busiestFirst(predicted).slice(0, hot)
   const hotActual = busiestFirst(actual).slice(0, hot)

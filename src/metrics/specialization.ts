@@ -1,3 +1,4 @@
+import { withoutFillers } from '../capacity/without-fillers.js'
 import { demand } from '../errors.js'
 import { log } from '../math.js'
 import type { Routing } from '../router/routing.js'
@@ -84,7 +85,8 @@ export function mutualInformation(load: Int32Array, numExperts: number): number 
 }
 
 /** [E, E] how many tokens chose both experts; the diagonal is the load. Symmetric. */
-export function coActivation({ tokens, topK, numExperts, experts }: Routing): Int32Array {
+export function coActivation(routing: Routing): Int32Array {
+  const { tokens, topK, numExperts, experts } = withoutFillers(routing)
   const both = new Int32Array(numExperts * numExperts)
   for (let token = 0; token < tokens; token++) {
     const row = experts.subarray(token * topK, (token + 1) * topK)

@@ -1,4 +1,5 @@
 import { demand, demandWhole } from '../errors.js'
+import { demandLoad } from '../metrics/demand-load.js'
 import type { Packing } from './protocol.js'
 
 /**
@@ -7,7 +8,7 @@ import type { Packing } from './protocol.js'
  *
  * Where each pack takes one item, item i is in pack i. Source: EPLB `balanced_packing` (float32 there), with a stable
  * sort: that of PyTorch is not, above 16 items, so which of two equal items comes first may differ from it. Throws an
- * InputError if packs do not divide the items.
+ * InputError if packs do not divide the items, and on weights that are not finite, or below 0.
  */
 export function balancedPacking(weights: Float32Array | Float64Array, packs: number): Packing {
   const items = weights.length
@@ -18,6 +19,7 @@ export function balancedPacking(weights: Float32Array | Float64Array, packs: num
     packs,
     'Packs hold equally many.',
   )
+  demandLoad('balancedPacking', weights)
   const size = items / packs
   const pack = new Int32Array(items)
   const position = new Int32Array(items)

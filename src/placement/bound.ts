@@ -5,8 +5,8 @@ import { replicateExperts } from './replicate.js'
 /**
  * What no placement gets below: the straggler factor is 1 at least, and some rank holds a replica of the expert whose
  * replicas carry most, however the spare slots are given away; without spare slots, with the lightest experts for company
- * at best. It looks at the cluster as if it were one node. Where each rank has one slot, EPLB reaches it. Throws an
- * InputError as `placeExperts` does.
+ * at best. It looks at the cluster as if it were one node; on one whose ranks have one slot each, EPLB reaches it. Throws
+ * an InputError as `placeExperts` does.
  */
 export function stragglerBound(load: ArrayLike<number>, cluster: Cluster): number {
   const { replicas, ranks } = resolveCluster('stragglerBound', load, cluster)

@@ -1,11 +1,12 @@
 import { demand, demandWhole } from '../errors.js'
+import { demandLoad } from '../metrics/demand-load.js'
 import { maxOverMean } from '../metrics/load.js'
 import type { Placement } from './protocol.js'
 
 /**
  * [R] the load of each rank, if the replicas of an expert share its load [E] equally. That is a mean: which replica
  * takes a token is the serving engine's choice. With the number of nodes for `ranks`, the load of each node. Throws an
- * InputError on a load of other experts, or ranks that do not divide the slots.
+ * InputError on a load of other experts, not finite or below 0, and on ranks that do not divide the slots.
  */
 export function rankLoads(load: ArrayLike<number>, placement: Placement, ranks: number): Float64Array {
   const { experts, replicaCount } = placement
@@ -15,6 +16,7 @@ export function rankLoads(load: ArrayLike<number>, placement: Placement, ranks: 
     load,
     'Measure the layer that was placed.',
   )
+  demandLoad('rankLoads', load)
   demandWhole('rankLoads: ranks', ranks, 1, experts.length, 'Each rank has a slot.')
   demand(
     experts.length % ranks === 0,

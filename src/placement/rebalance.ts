@@ -71,7 +71,7 @@ export function* rebalance(
       stragglerFactor: stragglerFactor(load, placement, ranks),
       migration: migrationOf(before, placement, { ranks, expertBytes }),
     }
-    past.push(load)
+    past.push(Float64Array.from(load)) // the caller may fill its array anew
     if (past.length > window + lag) past.shift()
     step++
   }

@@ -1,8 +1,29 @@
-import { demand } from '../errors.js'
+import { InputError } from '../errors.js'
 
-/** Refuses experts that are neither from 0 to E − 1 nor −1, an empty slot. The error says `what` they are of. */
-export function checkExperts(what: string, experts: Int32Array, numExperts: number): void {
-  const odd = experts.findIndex((expert) => expert < -1 || expert >= numExperts)
-  const rule = `${what} must be from 0 to ${numExperts - 1}, or −1`
-  demand(odd < 0, rule, experts[odd], 'Number the routed experts from 0.')
+/** Of a routing, what its experts are checked by. */
+interface Chosen {
+  readonly numExperts: number
+  readonly topK: number
+  /** [T, K] */
+  readonly experts: Int32Array
+  /** K without fillers, where there are some. */
+  readonly ownSlots?: number
+}
+
+/**
+ * Refuses experts that are neither from 0 to E − 1 nor −1, an empty slot, and a token that chooses one twice; fillers may be
+ * anywhere. The error says `what` they are of.
+ */
+export function checkExperts(what: string, routing: Chosen): void {
+  const { numExperts, topK, experts, ownSlots: own = topK } = routing
+  const rowOf = new Int32Array(numExperts).fill(-1) // where each expert was seen last
+  experts.forEach((expert, slot) => {
+    const isOwn = slot % topK < own
+    const first = slot - (slot % topK)
+    if (expert < -1 || expert >= numExperts || (isOwn && rowOf[expert] === first)) {
+      const rule = `${what} must be from 0 to ${numExperts - 1}, or −1, and a token’s must differ`
+      throw new InputError(rule, expert, 'Number the routed experts from 0.')
+    }
+    if (isOwn && expert >= 0) rowOf[expert] = first
+  })
 }

@@ -29,11 +29,11 @@ export type RoutingSizes = Pick<Routing, 'tokens' | 'topK' | 'numExperts'>
 export type ScoredRouting = Routing & Required<Pick<Routing, 'scores'>>
 
 /**
- * Tokens per expert, [E]: its sum is the number of filled slots, so that nothing is lost. Throws an InputError on an expert
- * that is out of range.
+ * Tokens per expert, [E]: its sum is the number of filled slots, so that nothing is lost. Throws an InputError on experts
+ * that are none, or that a token has twice.
  */
 export function loadOf(routing: Routing): Int32Array {
-  checkExperts('loadOf: the experts of a routing', routing.experts, routing.numExperts)
+  checkExperts('loadOf: experts', routing)
   const load = new Int32Array(routing.numExperts)
   for (const expert of routing.experts) if (expert >= 0) load[expert]++
   return load
@@ -44,7 +44,7 @@ export const countFilled = (experts: Int32Array): number =>
   experts.reduce((count, expert) => count + (expert < 0 ? 0 : 1), 0)
 
 /** K without fillers: the slots of a row that a token has chosen for, which stand first. */
-export const ownSlotsOf = ({ ownSlots, topK }: Routing): number => ownSlots ?? topK
+export const ownSlotsOf = ({ ownSlots, topK }: Pick<Routing, 'ownSlots' | 'topK'>): number => ownSlots ?? topK
 
 /** [T] how many slots each token fills itself, without fillers. */
 export function filledSlots(routing: Routing): Int32Array {

@@ -115,5 +115,5 @@ function checkRouting(routing: Routing, batch: Batch, numExperts: number): void 
     `${experts.length} experts and ${weights.length} weights`,
     'Fill the slots that a token does not use with −1, and their weights with 0.',
   )
-  checkExperts('simulate: the experts of a routing', experts, numExperts)
+  checkExperts('simulate: experts', routing)
 }

@@ -71,7 +71,7 @@ function resume<State>(world: World<State>, from: Snapshot): SimulationState<Sta
   return state
 }
 
-/** A state that the rule cannot read, or reads as something else than a bias, was saved by another rule. */
+/** A state that lacks what the rule's first one has, or that it does not read as a bias, was saved by another rule. */
 function checkState<State>({ balance, numExperts }: World<State>, state: State): void {
   let bias: unknown
   try {
@@ -79,7 +79,9 @@ function checkState<State>({ balance, numExperts }: World<State>, state: State):
   } catch {
     bias = undefined
   }
-  const holds = bias instanceof Float32Array && bias.length === numExperts
+  const parts = Object.keys(Object(balance.init(numExperts)))
+  const holds =
+    bias instanceof Float32Array && bias.length === numExperts && parts.every((part) => part in Object(state))
   const rule = 'simulate: from must hold states of the balance rule that goes on with it'
   demand(holds, rule, state, 'Resume with the setup that made it.')
 }

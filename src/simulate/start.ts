@@ -32,10 +32,17 @@ export function start<State>(setup: Setup<State>): World<State> {
   }
   const random = streams(seed)
   const world = { balance, random, tokensPerStep, layers, updateEvery }
+  const own = typeof router === 'function' ? undefined : resolveRouter(router).numExperts
+  if (declared !== undefined)
+    demandWhole(
+      'simulate: numExperts',
+      declared,
+      own ?? 1,
+      own ?? 1 << 20,
+      'Make the workload, the router, the capacity and numExperts agree.',
+    )
   const numExperts =
-    typeof router !== 'function'
-      ? resolveRouter(router).numExperts
-      : (declared ?? countExperts(workload({ step: 0, layer: 0, tokens: tokensPerStep, random })))
+    own ?? declared ?? countExperts(workload({ step: 0, layer: 0, tokens: tokensPerStep, random }))
   const byProtocol = stepByProtocol(workload, bounded(asRouter(router), capacity), numExperts)
   return { ...world, numExperts, stepLayer: stepInKernel(setup, byProtocol, numExperts) ?? byProtocol }
 }
@@ -51,7 +58,7 @@ const bounded =
 function countExperts({ tokens, logits }: Batch): number {
   demand(
     logits !== undefined && tokens > 0,
-    'simulate: numExperts must be given for a router function whose first batch has no logits to count',
+    'simulate: numExperts must be given where the first batch has no logits to count',
     logits,
     'Add numExperts to the setup.',
   )

@@ -39,15 +39,14 @@ export function step<State>(
     load.set(row.load, layer * numExperts)
     bias.set(biases[layer], layer * numExperts)
   })
+  const due = (state.step + 1) % world.updateEvery === 0
   const pending = {
     load: state.pending.load.slice(),
-    // Spread, which makes their scores, while the logits are still those of this step.
     routings: balance.loadOnly
       ? []
-      : [...state.pending.routings, rows.map(({ routing }) => ({ ...routing }))],
+      : [...state.pending.routings, rows.map(({ routing }) => (due ? routing : copyOf(routing)))],
   }
   addTo(pending.load, load)
-  const due = (state.step + 1) % world.updateEvery === 0
   return {
     state: {
       step: state.step + 1,
@@ -65,6 +64,17 @@ export const nothingPending = <State>({
   load: new Int32Array(layers * numExperts),
   routings: [],
 })
+
+/** A routing that waits for an update, with the scores of its step: whoever has the report may write in the other. */
+function copyOf(routing: Routing): Routing {
+  const { experts, weights, scores } = routing
+  return {
+    ...routing,
+    experts: experts.slice(),
+    weights: weights.slice(),
+    scores: scores?.slice(),
+  } as Routing
+}
 
 /** One bias update a layer, from the load of all pending steps together. */
 function update<State>(

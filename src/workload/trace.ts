@@ -135,7 +135,8 @@ function checkTrace(trace: Trace): void {
     fits(`layers.${layer.index}.e_score_correction_bias`, layer.bias, E)
     fits(`layers.${layer.index}.router_weight`, layer.weight, width * E)
     fits(`layers.${layer.index}.topk_indices`, layer.experts, tokens * K)
-    checkExperts(`readTrace: the experts of layers.${layer.index}.topk_indices`, layer.experts, E)
+    const { experts } = layer
+    checkExperts(`readTrace: layers.${layer.index}.topk_indices`, { experts, numExperts: E, topK: K })
     fits(`layers.${layer.index}.topk_weights`, layer.weights, tokens * K)
     finite(`layers.${layer.index}.router_input of token`, layer.hidden, width)
     finite(`layers.${layer.index}.router_weight of expert`, layer.weight, width)

@@ -31,6 +31,13 @@ describe('the penalty of overloaded ranks', () => {
     expect(single.bias(single.update(single.init(3), Int32Array.of(50, 0, 0)))).toEqual(new Float32Array(3))
   })
 
+  test('counts more than 2^31 tokens of a rank', () => {
+    const rule = rankPenaltyBalance({ ranks: 1 })
+    expect(rule.update(rule.init(2), Int32Array.of(2e9, 2e9)).rankLoad[0]).toBe(
+      Math.fround(4e9 * Math.fround(0.1)),
+    )
+  })
+
   test('evens ranks out, not the experts within one', () => {
     const config: RouterConfig = {
       numExperts: 16,

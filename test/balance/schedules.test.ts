@@ -65,3 +65,11 @@ describe('schedules', () => {
     expect(make).toThrow(message)
   })
 })
+
+test.each([-1e-3, Number.NaN, Infinity])('a schedule that gives %d is refused at its update', (rate) => {
+  const balance = biasBalance({ rate: (updates) => (updates < 1 ? 1e-3 : rate) })
+  const once = balance.update(balance.init(2), Int32Array.of(3, 1))
+  expect(() => balance.update(once, Int32Array.of(3, 1))).toThrow(
+    `a schedule must give a finite rate, 0 or more, at update 1, got ${rate}`,
+  )
+})

@@ -1,5 +1,5 @@
 import fc from 'fast-check'
-import { agreement, InputError } from 'moesim'
+import { agreement, differingTokens, InputError, padToCapacity, type Routing } from 'moesim'
 import { describe, expect, test } from 'vitest'
 import { chosen, routingOf, routings } from '../routings.js'
 
@@ -72,11 +72,18 @@ describe('agreement', () => {
     fc.assert(
       fc.property(routings, routings, (a, b) => {
         const tokens = Math.min(a.tokens, b.tokens)
-        const [first, second] = [a, b].map((routing) => ({ ...routing, tokens }))
+        const [first, second] = [a, b].map((routing) => ({
+          ...routing,
+          tokens,
+          experts: routing.experts.subarray(0, tokens * routing.topK),
+          weights: routing.weights.subarray(0, tokens * routing.topK),
+        }))
         const sets = [first, second].map((routing) => chosen(routing).map((row) => row.sort().join()))
         const differing = sets[0].filter((set, token) => set !== sets[1][token]).length
         expect(agreement(first, second).differingTokens).toBe(differing)
         expect(agreement(second, first).differingTokens).toBe(differing)
+        const which = sets[0].flatMap((set, token) => (set === sets[1][token] ? [] : [token]))
+        expect([...differingTokens(first, second)]).toEqual(which)
       }),
     )
   })
@@ -120,6 +127,45 @@ describe('agreement', () => {
   test('shows a weight that is not a number', () => {
     const [a, b] = [[[1]], [[Number.NaN]]].map((weights) => routingOf(2, [[0]], weights))
     expect(agreement(a, b).largestWeightDifference).toBeNaN()
+  })
+
+  test('leaves fillers out', () => {
+    const kept = routingOf(4, [[0], [0], [1], [3]])
+    const padded = padToCapacity(kept, 3)
+    expect(padded.topK).toBeGreaterThan(1)
+    expect(agreement(kept, padded)).toEqual(agreement(kept, kept))
+    expect(agreement(padded, kept)).toEqual(agreement(kept, kept))
+  })
+
+  test.each<[string, Partial<Routing>]>([
+    [
+      'experts must be from 0 to 3, or −1, and a token’s must differ, got 1',
+      { experts: Int32Array.of(1, 1, 2, -1) },
+    ],
+    [
+      'experts must be from 0 to 3, or −1, and a token’s must differ, got 4',
+      { experts: Int32Array.of(0, 1, 4, 2) },
+    ],
+    [
+      'experts must be from 0 to 3, or −1, and a token’s must differ, got -2',
+      { experts: Int32Array.of(0, -2, 1, 2) },
+    ],
+    [
+      'experts and weights must be [T, K], 2 × 2 of each, got "3 experts and 4 weights"',
+      { experts: new Int32Array(3) },
+    ],
+    [
+      'experts and weights must be [T, K], 2 × 2 of each, got "4 experts and 1 weights"',
+      { weights: new Float32Array(1) },
+    ],
+  ])('is refused of what is no choice: %s', (message, change) => {
+    const good = routingOf(4, [
+      [0, 1],
+      [2, 3],
+    ])
+    const odd = { ...good, ...change }
+    expect(() => agreement(good, odd)).toThrow(`agreement: ${message}`)
+    expect(() => differingTokens(odd, good)).toThrow(`agreement: ${message}`)
   })
 
   test('of other tokens is refused', () => {

@@ -40,6 +40,26 @@ function simulated(tokens: number, numExperts: number, topK: number, batches: nu
   }
 }
 
+/** E[MaxVio] for K = 1, from the number of ways in which no expert gets more than m: T! [xᵀ] (Σ xⁱ / i!, i ≤ m)ᴱ. */
+function exactMaxViolation(numExperts: number, tokens: number): number {
+  const inverse = [1]
+  for (let i = 1; i <= tokens; i++) inverse.push(inverse[i - 1] / i)
+  let expected = 0
+  let below = 0
+  for (let most = 0; most <= tokens; most++) {
+    let ways = [1]
+    for (let e = 0; e < numExperts; e++) {
+      ways = Array.from({ length: tokens + 1 }, (_, sum) =>
+        inverse.slice(0, most + 1).reduce((all, each, i) => all + each * (ways[sum - i] ?? 0), 0),
+      )
+    }
+    const chance = ways[tokens] / inverse[tokens] / numExperts ** tokens
+    expected += most * (chance - below)
+    below = chance
+  }
+  return (expected * numExperts) / tokens - 1
+}
+
 describe('what chance alone gives', () => {
   test.each(table)(
     'MaxVio of %d experts, %d a token, within 3 %% of simulation from 64 tokens up',
@@ -125,6 +145,25 @@ describe('what chance alone gives', () => {
     const mean = violations.reduce((sum, value) => sum + value, 0) / violations.length
     expect(Math.abs(mean / expected - 1)).toBeLessThan(0.06)
     expect(route(new Float32Array(128), router).tokens).toBe(1)
+  })
+
+  test.each([
+    [8, 7, 8],
+    [128, 64, 2],
+    [128, 6, 1],
+  ])('is never above the most there is: %d experts, %d chosen, %d tokens', (numExperts, topK, tokens) => {
+    const most = numExperts / topK - 1
+    expect(expectedMaxViolation({ numExperts, topK, tokens })).toBeLessThanOrEqual(most)
+    expect(expectedMaxViolation({ numExperts, topK, tokens })).toBeGreaterThan(0.9 * most)
+  })
+
+  test.each([2, 3, 4, 8, 16])('of %d experts it is as near to the exact value as told', (numExperts) => {
+    for (const each of [1, 1.5, 2, 3, 4, 6]) {
+      const tokens = Math.ceil(numExperts * each)
+      const found = expectedMaxViolation({ numExperts, topK: 1, tokens })
+      const off = Math.abs(found / exactMaxViolation(numExperts, tokens) - 1)
+      expect(off).toBeLessThan(each < 3 ? 0.12 : 0.031)
+    }
   })
 
   test('is refused for what is not a batch', () => {

@@ -15,6 +15,7 @@ import {
   loadByDomain,
   loadOf,
   locality,
+  padToCapacity,
   type RouterConfig,
   type Routing,
   readTrace,
@@ -22,6 +23,7 @@ import {
   routerConfidence,
   routerSaturation,
   shuffle,
+  sparsityOf,
   streams,
   vocabularySpecialization,
 } from 'moesim'
@@ -214,8 +216,23 @@ describe('dispatch', () => {
 
   test.each([4, -2])('a load loses no assignment: expert %d of 4 is refused', (odd) => {
     expect(() => loadOf(routingOf(4, [[0], [odd]]))).toThrow(
-      `loadOf: the experts of a routing must be from 0 to 3, or −1, got ${odd}. Number the routed experts from 0.`,
+      `loadOf: experts must be from 0 to 3, or −1, and a token’s must differ, got ${odd}. Number the routed experts from 0.`,
     )
+  })
+
+  test('fillers are no experts of their tokens', () => {
+    const kept = route(logitsOf(8, 12), config(8, 1))
+    const padded = padToCapacity(kept, 8)
+    expect(padded.topK).toBeGreaterThan(1)
+    const figures = (routing: Routing): unknown => [
+      sparsityOf(routing),
+      expertUsage(routing, 2),
+      routerConfidence(routing),
+      fractionLeftBehind(routing),
+      locality(routing, new Int32Array(12)),
+      coActivation(routing),
+    ]
+    expect(figures(padded)).toEqual(figures(kept))
   })
 
   test('of nothing', () => {
@@ -321,6 +338,8 @@ describe('the noise law', () => {
   test('is refused where nothing can change', () => {
     expect(() => expectedSetChanges({ numExperts: 8, topK: 8 }, 0.1)).toThrow('between 0 and 8')
     expect(() => expectedSetChanges({ numExperts: 8, topK: 0 }, 0.1)).toThrow('between 0 and 8')
+    for (const odd of [-1, Number.NaN])
+      expect(() => expectedSetChanges({ numExperts: 8, topK: 2 }, odd)).toThrow('noise must be at least 0')
   })
 })
 

@@ -14,6 +14,7 @@ import {
   maxOverMean,
   maxOverMin,
   maxViolation,
+  meanBalancedness,
   meanMaxViolation,
   meanViolation,
   minViolation,
@@ -65,6 +66,7 @@ describe('balance figures', () => {
     const message = (name: string): string =>
       `${name}: load must be finite, at least 0, got ${odd === 1.7e308 ? 1e308 : odd}. It is how many tokens an expert has.`
     for (const figure of [
+      maxViolation,
       maxOverMean,
       coefficientOfVariation,
       gini,
@@ -75,8 +77,12 @@ describe('balance figures', () => {
       expect(() => figure(load)).toThrow(InputError)
       expect(() => figure(load)).toThrow(message(figure.name))
     }
-    for (const figure of [maxViolation, balanceOf]) expect(() => figure(load)).toThrow(message('maxOverMean'))
+    expect(() => balanceOf(load)).toThrow(message('maxViolation'))
     expect(() => imbalanceScore(load, 9)).toThrow(message('imbalanceScore'))
+    expect(() => meanBalancedness(Float64Array.of(1, Number(odd) < 9 ? -1 : Infinity), 2)).toThrow(
+      'balancedness: load',
+    )
+    expect(() => imbalanceScore([1, 2], Number.NaN)).toThrow('tokens must be at least 0, got NaN')
     for (const figure of [utilization, maxOverMin, effectiveExperts])
       expect(() => figure(load)).toThrow(message(figure.name))
     for (const figure of [utilizationQuartiles, minViolation, meanViolation, unbiasedVariation])

@@ -146,6 +146,12 @@ describe('predictability', () => {
     )
   })
 
+  test.each([Number.NaN, -1, Infinity])('of a load of %d is refused', (odd) => {
+    const message = `predictability: load must be finite, at least 0, got ${odd}`
+    expect(() => predictability([odd, 1], [1, 2])).toThrow(message)
+    expect(() => predictability([1, 2], [odd, 1])).toThrow(message)
+  })
+
   test('of loads that do not differ, or are none, is 0 and not NaN', () => {
     expect(predictability([2, 2], [1, 3])).toMatchObject({ spearman: 0 })
     expect(predictability([0, 0], [1, 3])).toMatchObject({ cosine: 0, spearman: 0 })

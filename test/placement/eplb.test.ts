@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import {
   balancedPacking,
   type Cluster,
+  linearPlacement,
   placeExperts,
   rankLoads,
   replicaSlots,
@@ -222,6 +223,14 @@ describe('the pieces', () => {
     expect(() => balancedPacking(new Float32Array(), 1)).toThrow(/packs must divide the 0 items/)
     expect(() => replicateExperts(weights, 7)).toThrow(/slots must be a whole number from 8/)
     expect(() => replicateExperts(new Float32Array(), 0)).toThrow(/the number of experts/)
+    for (const odd of [Number.NaN, -1, Infinity]) {
+      const weights = Float64Array.of(1, odd, 2, 3)
+      const message = `load must be finite, at least 0, got ${odd}`
+      expect(() => balancedPacking(weights, 2)).toThrow(`balancedPacking: ${message}`)
+      expect(() => replicateExperts(weights, 6)).toThrow(`replicateExperts: ${message}`)
+      const placement = linearPlacement([1, 1, 1, 1], { replicas: 4, ranks: 2 })
+      expect(() => rankLoads(weights, placement, 2)).toThrow(`rankLoads: ${message}`)
+    }
   })
 })
 

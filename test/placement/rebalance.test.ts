@@ -210,6 +210,23 @@ describe('rebalance', () => {
     expect(() => [...rebalance(seesaw, options)]).toThrow(`rebalance: ${name} must`)
   })
 
+  test('an array that its owner fills anew is as good as a new one', () => {
+    const draws = streams('refilled')('loads')
+    const fresh = Array.from({ length: 12 }, () => Float64Array.from({ length: 4 }, () => draws.below(50)))
+    function* refilled(): Generator<Float64Array> {
+      const load = new Float64Array(4)
+      for (const next of fresh) {
+        load.set(next)
+        yield load
+      }
+    }
+    const options = { cluster: { replicas: 6, ranks: 2 }, interval: 2, window: 3, expertBytes: 1 }
+    const placements = (loads: Iterable<Float64Array>): string[] =>
+      [...rebalance(loads, options)].map(({ placement }) => placement.experts.join())
+    expect(placements(refilled())).toEqual(placements(fresh))
+    expect(new Set(placements(fresh)).size).toBeGreaterThan(2)
+  })
+
   test('loads of another layer are refused', () => {
     const options = { cluster, interval: 2, window: 2, expertBytes: 1 }
     expect(() => [

@@ -61,7 +61,7 @@ describe('tokens that have no expert', () => {
   test('cannot tell how many experts there are', () => {
     const workload: Workload = () => ({ tokens: 0, logits: new Float32Array(0) })
     const setup = { router: asRouter(router), balance: noBalance, workload, tokensPerStep: 1, steps: 1 }
-    expect(() => [...simulate(setup)]).toThrow('simulate: numExperts must be given for a router function')
+    expect(() => [...simulate(setup)]).toThrow('simulate: numExperts must be given where the first batch')
     const [report] = simulate({ ...setup, numExperts: 16 })
     expect(report.balance).toEqual(report.chance)
   })

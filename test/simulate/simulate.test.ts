@@ -19,6 +19,7 @@ import {
   type Setup,
   type Snapshot,
   simulate,
+  smebuBalance,
   sumLoads,
   type Workload,
 } from 'moesim'
@@ -227,6 +228,22 @@ describe('micro-batches', () => {
   })
 })
 
+test('what is written in the arrays of a report changes no later step, though an update waits for them', () => {
+  const waiting = { ...setup, balance: quantileBalance(), updateEvery: 2, steps: 3 }
+  const overwritten: Float32Array[] = []
+  for (const report of simulate(waiting)) {
+    overwritten.push(report.bias.slice())
+    for (const { scores, experts, weights } of report.routings) {
+      scores?.fill(0.5)
+      experts.fill(0)
+      weights.fill(9)
+    }
+  }
+  const untouched = Array.from(simulate(waiting), ({ bias }) => bias)
+  expect(overwritten).toEqual(untouched)
+  expect(untouched[2]).not.toEqual(untouched[0])
+})
+
 describe('a snapshot', () => {
   const layered = { ...setup, layers: 2, updateEvery: 3 }
 
@@ -291,6 +308,16 @@ describe('a snapshot', () => {
     }
   })
 
+  test.each<[string, Balance<unknown>, Balance<unknown>]>([
+    ['smebuBalance', biasBalance({ rate: 1e-3 }), smebuBalance({ rate: 1e-3 })],
+    ['biasBalance', histogramQuantileBalance(), biasBalance({ rate: 1e-3 })],
+  ] as never)('of another rule is refused by %s, which keeps more', (_, first, second) => {
+    const [report] = simulate({ ...setup, balance: first, steps: 1 })
+    expect(() => simulate({ ...setup, balance: second, from: report.snapshot() })).toThrow(
+      'from must hold states of the balance rule that goes on',
+    )
+  })
+
   test('is refused of a state that cannot come back', () => {
     const mapped: Balance<Map<string, number>> = {
       init: () => new Map(),
@@ -311,6 +338,8 @@ describe('refusals come before the first step', () => {
     [{ router: { ...router, topK: 99 } }, 'topK must be a whole number'],
     [{ seed: Number.NaN }, 'seed must be a string or a finite number'],
     [{ router: () => null, workload: hiddenDomains({ hiddenSize: 4 }) }, 'numExperts must be given'],
+    [{ numExperts: 99 }, 'numExperts must be a whole number from 16 to 16, got 99'],
+    [{ router: () => null, numExperts: 2.5 }, 'numExperts must be a whole number from 1'],
   ])('%o', (change, message) => {
     expect(() => simulate({ ...setup, ...change } as Setup<unknown>)).toThrow(message)
   })
@@ -338,8 +367,10 @@ describe('refusals come before the first step', () => {
     expect(first({ router: own({}) })).toHaveLength(1)
     for (const odd of [16, -2])
       expect(() => first({ router: own({ experts: new Int32Array(256).fill(odd) }) })).toThrow(
-        `the experts of a routing must be from 0 to 15, or −1, got ${odd}`,
+        `simulate: experts must be from 0 to 15, or −1, and a token’s must differ, got ${odd}`,
       )
+    const twice = { topK: 2, experts: new Int32Array(512).fill(3), weights: new Float32Array(512) }
+    expect(() => first({ router: own(twice) })).toThrow('a token’s must differ, got 3')
     for (const short of [{ experts: new Int32Array(255) }, { weights: new Float32Array(1) }])
       expect(() => first({ router: own(short) })).toThrow(
         'a routing must hold 256 × 1 experts and as many weights',
