@@ -79,9 +79,7 @@ describe('balance figures', () => {
     }
     expect(() => balanceOf(load)).toThrow(message('maxViolation'))
     expect(() => imbalanceScore(load, 9)).toThrow(message('imbalanceScore'))
-    expect(() => meanBalancedness(Float64Array.of(1, Number(odd) < 9 ? -1 : Infinity), 2)).toThrow(
-      'balancedness: load',
-    )
+    expect(() => meanBalancedness(Float64Array.of(1, Number.NaN), 2)).toThrow('balancedness: load')
     expect(() => imbalanceScore([1, 2], Number.NaN)).toThrow('tokens must be at least 0, got NaN')
     for (const figure of [utilization, maxOverMin, effectiveExperts])
       expect(() => figure(load)).toThrow(message(figure.name))

@@ -53,7 +53,11 @@ function table(): Record<string, ModelType> {
     of: { full: [full], other: [other] },
   })
 
-  const deepseekV3: ModelType = { layer: [latent, feedForward(sigmoid)], mtp: [latent, sigmoid] }
+  const deepseekV3: ModelType = {
+    layer: [latent, feedForward(sigmoid)],
+    mtp: [latent, sigmoid],
+    constants: { topKMethod: 'noaux_tc' }, // the class has no other
+  }
   const qwenNext: ModelType = {
     layer: [
       hybrid({ kind: 'gatedAttention' }, { kind: 'gatedDeltaNet' }),

@@ -1,4 +1,4 @@
-import { countParameters, fromHuggingFaceConfig, InputError, type ModelType } from 'moesim'
+import { countParameters, fromHuggingFaceConfig, InputError, type ModelType, publishedModels } from 'moesim'
 import { describe, expect, test } from 'vitest'
 
 /** A small config of a well-known type, with some fields replaced. */
@@ -262,6 +262,13 @@ describe('aliases', () => {
     expect(rank({ hidden_size: 72 })).toMatchObject({ timeStepRank: 5, innerSize: 144 })
     expect(rank({ mamba_dt_rank: 'auto' })).toMatchObject({ timeStepRank: 4 })
     expect(rank({ mamba_dt_rank: 7 })).toMatchObject({ timeStepRank: 7 })
+  })
+
+  test('DeepSeek-V3 has the bias that its class always has, where no method is named', () => {
+    const { topk_method: _, ...unnamed } = publishedModels['deepseek-v3'].config as Record<string, unknown>
+    const named = fromHuggingFaceConfig(publishedModels['deepseek-v3'].config)
+    expect(fromHuggingFaceConfig(unnamed).layers).toEqual(named.layers)
+    expect(countParameters(named).parts.routerBias!.total).toBe(58 * 256)
   })
 
   test('of groups only where the method selects by group', () => {
