@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { layerCase, layerCases } from '../layer/cases.js'
 import { expectRecorded, questionOf } from '../tf/matches.js'
@@ -99,6 +100,14 @@ describe.skipIf(skipped)('in Chromium', { timeout: 120_000 }, () => {
       await page.close()
     },
   )
+
+  test('the page of the README shows what stands under it', async () => {
+    const readme = readFileSync(new URL('../../README.md', import.meta.url), 'utf8')
+    const [, html, output] = readme.match(/```html\n([\s\S]+?)```\n\n```text\n([\s\S]*?)```/)!
+    const page = await chromium.openText(html)
+    await page.waitForFunction(([text]) => document.querySelector('pre')?.textContent === text, [output])
+    await page.close()
+  })
 
   test('a page that may not compile WebAssembly runs the core as Node does, to the last bit', async () => {
     const { page, said } = await chromium.open('strict', 'found')

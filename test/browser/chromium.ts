@@ -27,6 +27,8 @@ interface Setting {
 }
 
 export interface Pages {
+  /** A page of this text, in a folder where the package is installed. */
+  openText(html: string): Promise<Page>
   /** A fresh page of this folder, once `ready` is there, and everything that it has said on the console. */
   open(name: string, ready: string, setting?: Setting): Promise<{ page: Page; said: string[] }>
   close(): Promise<void>
@@ -64,6 +66,19 @@ export async function pages(): Promise<Pages> {
     return launched
   }
   return {
+    async openText(html) {
+      const page = await (await browserWith('')).newPage()
+      page.setDefaultTimeout(100_000)
+      await page.route('http://page.test/**', (route) => {
+        const { pathname } = new URL(route.request().url())
+        const inPackage = pathname.replace('/node_modules/moesim/', '../../')
+        return pathname === '/'
+          ? route.fulfill({ contentType: 'text/html', body: html })
+          : route.fulfill({ path: join(root, inPackage) })
+      })
+      await page.goto('http://page.test/')
+      return page
+    },
     async open(name, ready, { isolated = false, webgpu = false } = {}) {
       const browser = await browserWith(webgpu ? webgpuArgs : '')
       const page = await browser.newPage()
