@@ -46,6 +46,6 @@ export function describeDrops({ first, last: settled, chance }: Drops, last: str
   return [
     `${line('First step', first)}.`,
     `${line(`${last[0].toUpperCase()}${last.slice(1)}`, settled)}; fair routing drops ${percent(chance, 2)}.`,
-    'Load and MaxVio are those after the drop, which evens them out whatever the router does.\n',
+    'Load and MaxVio are those after the drop, which evens them out whatever the router does: judge it by its drops.\n',
   ].join('\n')
 }

@@ -20,7 +20,8 @@ export type Figures = Pick<StepReport, 'step' | 'maxViolation' | 'expectedMaxVio
   }
 
 /** One step in the table. */
-interface Row extends Omit<Figures, 'load' | 'biasSpread'> {
+interface Row extends Omit<Figures, 'load' | 'biasSpread' | 'expectedMaxViolation'> {
+  readonly expectedMaxViolation?: number
   /** Largest − smallest bias, as a mean over layers. */
   readonly biasSpread: number
 }
@@ -32,11 +33,14 @@ export interface Summary {
   readonly window: number
   /** Its mean MaxVio. */
   readonly settled: number
-  /** What chance alone makes of every figure of a step. */
-  readonly chance: BalanceFigures
-  /** MaxVio of the window's summed load, and chance's for so many tokens. */
+  /**
+   * What chance alone makes of every figure of a step, and of the window's summed load, where nothing is dropped: a capacity
+   * evens out any load, and beside a floor of dropless routing a router without balance would look better than chance.
+   */
+  readonly chance?: BalanceFigures
+  readonly globalChance?: number
+  /** MaxVio of the window's summed load. */
   readonly global: number
-  readonly globalChance: number
   /**
    * First step from which on MaxVio, as a mean over every window, is below twice chance's; absent if the last one is not,
    * and with a capacity, which evens the load out whatever the router does.
@@ -64,8 +68,9 @@ export function follow(plan: Plan): { add(figures: Figures): void; summary(): Su
       const load = Int32Array.from(arrays.load)
       const biasSpread = mean(Array.from(arrays.biasSpread))
       if (step === 0) before = load
-      const figures = { step, maxViolation, expectedMaxViolation, balance, biasSpread }
-      if (shown.has(step)) rows.push({ ...figures, dropped, unroutedTokens })
+      const figures = { step, maxViolation, balance, biasSpread, dropped, unroutedTokens }
+      const floor = plan.capacity === undefined && { expectedMaxViolation }
+      if (shown.has(step)) rows.push({ ...figures, ...floor })
       violations.push(maxViolation)
       refused.push({ dropped, unroutedTokens })
       loads = [...loads, load].slice(-window)
@@ -75,15 +80,15 @@ export function follow(plan: Plan): { add(figures: Figures): void; summary(): Su
       let balancedAt = steps - window + 1
       while (balancedAt > 0 && meanFrom(violations, balancedAt - 1, window) < 2 * chance.maxViolation)
         balancedAt--
+      const globalChance = chanceOf({ tokens: tokens * window, numExperts, topK }).maxViolation
       const drops = dropsOf(refused, window, plan)
       return {
         rows,
         window,
         settled: mean(violations.slice(-window)),
-        chance,
         global: globalMaxViolation(loads, numExperts),
-        globalChance: chanceOf({ tokens: tokens * window, numExperts, topK }).maxViolation,
-        ...(drops !== undefined ? { drops } : balancedAt > steps - window ? {} : { balancedAt }),
+        ...(drops ? { drops } : { chance, globalChance }),
+        ...(drops === undefined && balancedAt <= steps - window && { balancedAt }),
         before,
         after: sumLoads(loads),
       }
@@ -117,21 +122,24 @@ export function describe(summary: Summary, plan: Plan, canvas: Canvas): string {
     fixed(biasSpread),
     ...(drops ? [String(dropped), String(unroutedTokens)] : []),
   ])
-  const byChance = ['by chance', ...cells(chance), '', ...(drops ? [expectedDrops(drops, plan), ''] : [])]
+  const fair = chance ? [...cells(chance), ''] : ['', '', '', '', '', '']
+  const byChance = ['by chance', ...fair, ...(drops ? [expectedDrops(drops, plan), ''] : [])]
   const last = window === 1 ? 'the last step' : `the last ${window} steps`
+  const floor = (byChance: number | undefined): string =>
+    byChance === undefined ? '' : `, ${fixed(byChance)} by chance`
   const figures = [
-    `${upper(last)}: MaxVio ${fixed(settled)}, ${fixed(chance.maxViolation)} by chance;`,
-    `of their summed load ${fixed(summary.global)}, ${fixed(summary.globalChance)} by chance.`,
+    `${upper(last)}: MaxVio ${fixed(settled)}${floor(chance?.maxViolation)};`,
+    `of their summed load ${fixed(summary.global)}${floor(summary.globalChance)}.`,
   ]
   return [
     `${plan.layers.length === 1 ? '' : 'Means over layers.\n'}${table(header, [...lines, byChance])}`,
     `Load of each expert, first step\n${maps(before, plan, canvas)}`,
     `Load of each expert, ${last}\n${maps(after, plan, canvas)}${legend(canvas)}`,
-    `${figures.join(' ')}\n${drops ? describeDrops(drops, last) : verdict(summary)}`,
+    `${figures.join(' ')}\n${drops ? describeDrops(drops, last) : ''}${chance ? verdict(summary, chance) : ''}`,
   ].join('\n')
 }
 
-function verdict({ balancedAt, window, chance }: Summary): string {
+function verdict({ balancedAt, window }: Summary, chance: BalanceFigures): string {
   const bound = `twice what chance makes of balanced routing (${(2 * chance.maxViolation).toFixed(3)})`
   const span = window === 1 ? 'MaxVio' : `mean MaxVio over ${window} steps`
   if (balancedAt === undefined) return `Not in balance: at the end, ${span} is not below ${bound}.\n`

@@ -20,7 +20,8 @@ import {
 import { expect, test } from 'vitest'
 import { interruptAt, moesim, newFolder } from './terminal.js'
 
-const small = 'simulate --experts 16 --top-k 2 --tokens 128 --steps 25 --rate 0.02'
+const sizes = 'simulate --experts 16 --top-k 2 --tokens 128 --steps 25'
+const small = `${sizes} --rate 0.02`
 const reference = (capacity: CapacityPolicy, layers = 1): StepReport[] => [
   ...simulate({
     router: { ...routerOf(nemotron3Nano), numExperts: 16, topK: 2 },
@@ -75,15 +76,23 @@ test('the summary tells assignments dropped and tokens without an expert, beside
            10   0.275  0.222  0.121   0.9903   0.0        0.320        5         0
            20   0.356  0.238  0.131   0.9899   0.0        0.360       20         0
            24   0.260  0.171  0.094   0.9948   0.0        0.320        2         0
-    by chance   0.444  0.230  0.127   0.9900   0.0                   4.8
+    by chance                                                        4.8
 
-    The last 20 steps: MaxVio 0.293, 0.444 by chance; of their summed load 0.050, 0.096 by chance.
+    The last 20 steps: MaxVio 0.293; of their summed load 0.050.
     First step: 26.17 % of assignments dropped, 3.91 % of tokens left without an expert.
     The last 20 steps: 3.26 % of assignments dropped, 0.00 % of tokens left without an expert; fair routing drops 1.86 %.
-    Load and MaxVio are those after the drop, which evens them out whatever the router does.
+    Load and MaxVio are those after the drop, which evens them out whatever the router does: judge it by its drops.
     "
   `)
   expect(stdout).not.toContain('n balance')
+})
+
+test('beside a load after the drop stands no floor of routing that drops nothing', async () => {
+  const words = `${sizes} --rule none --skew 0.1 --capacity-factor 1 --json`
+  const json = JSON.parse((await moesim(words)).stdout)
+  for (const name of ['chance', 'globalChance', 'balancedAt']) expect(json).not.toHaveProperty(name)
+  for (const row of json.rows) expect(row).not.toHaveProperty('expectedMaxViolation')
+  expect(json.drops.last.ofAssignments).toBeGreaterThan(json.drops.chance) // which tells that it is out of balance
 })
 
 test('its figures are those of the library, over all layers', async () => {
