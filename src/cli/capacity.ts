@@ -3,7 +3,6 @@ import {
   batchPrioritizedOrder,
   type CapacityPolicy,
   choiceMajorOrder,
-  demand,
   megatronCapacity,
   probabilityOrder,
   type Routing,
@@ -11,11 +10,13 @@ import {
   randomOrder,
   type StepContext,
 } from '../index.js'
-import { type Given, oneOf, real } from './given.js'
+import { demandUsage, type Given, oneOf, real } from './given.js'
 
 /** A capacity that was asked for. */
 export interface GivenCapacity {
   readonly words: string
+  /** As data. */
+  readonly made: object
   /** C, assignments of a step that an expert takes in a layer. */
   readonly capacity: number
   readonly policy: CapacityPolicy
@@ -40,11 +41,13 @@ export function capacityOf(given: Given, sizes: RoutingSizes): GivenCapacity | u
   if (given.capacityFactor === undefined) return undefined
   const remedy = 'Use 1.25 for a quarter more room than a mean load.'
   const factor = real(given, 'capacityFactor', 1, remedy)
-  demand(factor > 0, '--capacity-factor must be above 0', given.capacityFactor, remedy)
-  const { words, order } = orders[oneOf(given, 'drop', 'probs', drops)]
+  demandUsage(factor > 0, '--capacity-factor must be above 0', given.capacityFactor, remedy)
+  const drop = oneOf(given, 'drop', 'probs', drops)
+  const { words, order } = orders[drop]
   const capacity = megatronCapacity(sizes, { factor })
   return {
     words: `capacity factor ${factor}, ${capacity} assignments an expert: ${words}`,
+    made: { factor, drop, capacity },
     capacity,
     policy: (routing, context) => applyCapacity(routing, { capacity, order: order(routing, context) }),
   }

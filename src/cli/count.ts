@@ -1,9 +1,10 @@
 import type { Command } from 'commander'
-import { demand, writeCsv } from '../index.js'
+import { writeCsv } from '../index.js'
 import { changed, fieldsOf } from './changes.js'
 import { configBeside, reportCheckpoint } from './checkpoint.js'
 import { comparison } from './compare.js'
 import { type Counted, columns, conventions, counted, figuresByPath, partsOf, words } from './figures.js'
+import { demandUsage } from './given.js'
 import { exitCode, type Io } from './io.js'
 import { modelHelp, namedModels } from './models.js'
 import { addOutputOptions, demandOneForm, type Output } from './output.js'
@@ -53,14 +54,19 @@ async function count(names: readonly string[], given: Given, io: Io): Promise<nu
   const models = await namedModels(names.length === 0 ? [unnamed()] : names, io, given.assume)
   if (checkpoint !== undefined) {
     const alone = models.length === 1 && given.set === undefined
-    demand(alone, 'count: --checkpoint must stand with one model, as it is', names.join(' '), 'Name one.')
+    demandUsage(
+      alone,
+      'count: --checkpoint must stand with one model, as it is',
+      names.join(' '),
+      'Name one.',
+    )
     const { text, code } = await reportCheckpoint(models[0].model, checkpoint, given)
     io.stdout(text)
     return code
   }
   if (given.set !== undefined) {
     const remedy = 'Name one, or set them up as two files and use moesim compare.'
-    demand(models.length === 1, 'count: --set must stand with one model', models.length, remedy)
+    demandUsage(models.length === 1, 'count: --set must stand with one model', models.length, remedy)
     const fields = fieldsOf(given.set)
     const [before, after] = [models[0], changed(models[0], fields)].map((model) => counted(model, context))
     const title = `${before.name}, ${given.set.join(', ')}\n\n`

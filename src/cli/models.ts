@@ -1,6 +1,5 @@
 import { existsSync } from 'node:fs'
 import {
-  demand,
   didYouMean,
   fromHuggingFaceConfig,
   InputError,
@@ -10,6 +9,7 @@ import {
   publishedModels,
 } from '../index.js'
 import { headed, readBytes } from '../node/files.js'
+import { demandUsage } from './given.js'
 import type { Io } from './io.js'
 import { presetOf } from './preset.js'
 
@@ -32,7 +32,7 @@ const mostBytes = 1 << 24
 /** The models of these names. Standard input can be read only once. */
 export async function namedModels(labels: readonly string[], io: Io, assume?: string): Promise<NamedModel[]> {
   const once = labels.indexOf('-') === labels.lastIndexOf('-')
-  demand(once, "model: '-' must be named once", labels.length, 'Save standard input as a file.')
+  demandUsage(once, "model: '-' must be named once", labels.length, 'Save standard input as a file.')
   const models: NamedModel[] = []
   for (const label of labels) models.push(await namedModel(label, io, assume))
   return models

@@ -1,5 +1,5 @@
 import type { Command } from 'commander'
-import { demand } from '../index.js'
+import { demandUsage } from './given.js'
 
 /** Of which context figures are, and in which form they are printed: a table unless given. */
 export interface Output {
@@ -16,5 +16,5 @@ export const addOutputOptions = (command: Command): Command =>
     .option('--csv', 'print the figures as comma-separated values')
 
 export function demandOneForm({ json, csv }: Output): void {
-  demand(!(json && csv), '--json and --csv must not stand together', 'both', 'Choose one.')
+  demandUsage(!(json && csv), '--json and --csv must not stand together', 'both', 'Choose one.')
 }

@@ -16,7 +16,7 @@ import {
   stragglerFactor,
   streams,
 } from '../index.js'
-import { type Given, oneOf, whole } from './given.js'
+import { demandUsage, type Given, oneOf, whole } from './given.js'
 import { exitCode, type Io } from './io.js'
 import { type GivenLoads, readLoads } from './loads.js'
 import { count, percent, table } from './table.js'
@@ -84,7 +84,7 @@ function place(path: string, given: Given, io: Io): number {
     nodes: size('nodes', 1),
     groups: size('groups', 1),
   }
-  demand(
+  demandUsage(
     cluster.groups % cluster.nodes === 0,
     `--nodes must divide --groups, which is ${cluster.groups}`,
     cluster.nodes,

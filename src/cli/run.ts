@@ -1,15 +1,16 @@
-import { readFileSync } from 'node:fs'
 import { Command, CommanderError } from 'commander'
 import { InputError } from '../index.js'
 import { addCompare } from './compare.js'
 import { addCost } from './cost.js'
 import { addCount } from './count.js'
+import { UsageError } from './given.js'
 import { exitCode, type Io } from './io.js'
 import { addPlace } from './place.js'
 import { addReplay } from './replay.js'
 import { addSimulate } from './simulate.js'
 import { visible } from './table.js'
 import { addTour } from './tour.js'
+import { version } from './version.js'
 
 const exitCodes = `
 Exit codes: 0 all is well, 1 an input was refused or a check failed, 2 the command line was not understood,
@@ -24,7 +25,7 @@ export async function run(argv: readonly string[], io: Io): Promise<number> {
   }
   const program = new Command('moesim')
     .description('Simulate how a Mixture-of-Experts layer routes tokens.')
-    .version(version())
+    .version(version)
     .exitOverride()
     .configureOutput({
       writeOut: io.stdout,
@@ -47,11 +48,6 @@ export async function run(argv: readonly string[], io: Io): Promise<number> {
     if (error instanceof CommanderError) return error.exitCode === 0 ? exitCode.ok : exitCode.usage
     if (!(error instanceof InputError)) throw error
     io.stderr(`moesim: ${visible(error.message)}\n`)
-    return exitCode.failed
+    return error instanceof UsageError ? exitCode.usage : exitCode.failed
   }
-}
-
-function version(): string {
-  const text = readFileSync(new URL('../../package.json', import.meta.url), 'utf8')
-  return (JSON.parse(text) as { version: string }).version
 }

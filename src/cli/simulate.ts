@@ -1,22 +1,17 @@
-import { resolve } from 'node:path'
 import { setImmediate } from 'node:timers/promises'
 import type { Command } from 'commander'
-import { demand, presets, reportToJson, type Snapshot } from '../index.js'
-import { isFile, quoted } from '../node/files.js'
+import { reportToJson } from '../index.js'
+import { quoted } from '../node/files.js'
 import { progress } from '../node/progress.js'
-import {
-  createRecording,
-  type Recording,
-  resumeRecording,
-  savedState,
-  snapshotPath,
-} from '../node/recording.js'
-import { flag, type Given } from './given.js'
+import type { Recording } from '../node/recording.js'
+import type { Given } from './given.js'
 import { exitCode, type Io, terminalOf } from './io.js'
 import { modelHelp } from './models.js'
-import { type Plan, planSimulation } from './plan.js'
+import type { Plan } from './plan.js'
 import { defaultPreset } from './preset.js'
-import { describe, type Figures, follow, type Summary } from './summary.js'
+import { begin, completedSteps, demandAlone, goOn, type Run } from './runs.js'
+import { describe, type Summary } from './summary.js'
+import { count } from './table.js'
 
 const saveEvery = 5000 // ms: what a kill -9 may cost
 
@@ -29,6 +24,11 @@ export function addSimulate(program: Command, io: Io, done: (code: number) => vo
     .option('--experts <E>', 'routed experts, instead of the preset’s')
     .option('--top-k <K>', 'experts a token chooses, instead of the preset’s')
     .option('--score <function>', 'sigmoid, softmax or sqrtsoftplus, instead of the preset’s')
+    .option('--groups <G>', 'groups of experts, instead of the preset’s')
+    .option(
+      '--top-groups <n>',
+      'groups whose experts a token may choose, instead of the preset’s (default: all --groups)',
+    )
     .option('--layers <L>', 'MoE layers, each with its own tokens and bias (default 1)')
     .option('--tokens <T>', 'tokens of a step (default 4096)')
     .option('--steps <n>', 'steps (default 300)')
@@ -61,31 +61,46 @@ export function addSimulate(program: Command, io: Io, done: (code: number) => vo
     )
     .option('--seed <seed>', 'any text or number: the same seed gives the same bytes (default 0)')
     .option('--json', 'print the summary as JSON')
-    .option('--out <file>', 'write every step as a line of JSON; Ctrl-C leaves a file to go on with')
+    .option(
+      '--out <file>',
+      'write every step as a line of JSON, the setup in the first; after Ctrl-C the same command goes on, and leaves a complete file as it is',
+    )
     .option('--overwrite', 'let --out replace the run that its file holds, complete or interrupted')
-    .option('--resume <file>', 'go on with an interrupted --out file, with the options it was started with')
+    .option(
+      '--resume <file>',
+      'go on with an interrupted --out file; stands alone: its snapshot holds the options',
+    )
     .addHelpText('after', '\nExample:\n  $ moesim simulate --rate 0.01 --steps 100 --out run.jsonl\n')
     .action(async (given: Given) => done(await simulation(given, io)))
 }
 
-interface Run {
-  readonly given: Given
-  readonly plan: Plan
-  readonly watch: ReturnType<typeof follow>
-  readonly recording?: Recording
-  readonly from?: Snapshot
+async function simulation(asked: Given, io: Io): Promise<number> {
+  if (typeof asked.resume !== 'string') return simulated(await begin(asked, io), io)
+  demandAlone(asked)
+  const steps = completedSteps(asked.resume)
+  if (steps === undefined) return simulated(await goOn(asked.resume, io), io)
+  io.stderr(completed(asked.resume, steps, 'The command that started it prints its summary again.'))
+  return exitCode.ok
 }
 
-async function simulation(asked: Given, io: Io): Promise<number> {
-  const { given, plan, watch, recording, from } =
-    typeof asked.resume === 'string' ? await goOn(asked, asked.resume, io) : await begin(asked, io)
+async function simulated(run: Run, io: Io): Promise<number> {
+  const { given, plan, complete } = run
   if (!given.json) io.stdout(`${plan.title.join('\n')}\n\n`)
+  if (complete) io.stderr(completed(String(given.out), plan.steps, 'This is its summary.'))
+  else if (await interrupted(run, io)) return exitCode.interrupted
+  const summary = run.watch.summary()
+  io.stdout(given.json ? toJson(plan, summary) : describe(summary, plan, io))
+  return exitCode.ok
+}
+
+/** Makes the steps of a run. True if Ctrl-C came before the last. */
+async function interrupted({ given, plan, watch, recording, from }: Run, io: Io): Promise<boolean> {
   const bar = progress(terminalOf(io), plan.steps, 'steps', from?.step)
   let saved = Number.NEGATIVE_INFINITY // so that the first step is saved: a run can be resumed from then on
   try {
     for (const report of plan.start(from)) {
       watch.add(report)
-      recording?.append(reportToJson(report))
+      recording?.append({ ...reportToJson(report), ...(report.step === 0 && { setup: plan.setup }) })
       bar.tick(report.step + 1, `MaxVio ${report.maxViolation.toFixed(2)}`)
       await setImmediate() // signals are heard between steps
       const now = io.now()
@@ -97,7 +112,7 @@ async function simulation(asked: Given, io: Io): Promise<number> {
       if (aborted) {
         bar.clear()
         io.stderr(farewell(given, recording, report.step + 1, plan.steps))
-        return exitCode.interrupted
+        return true
       }
     }
   } finally {
@@ -105,78 +120,11 @@ async function simulation(asked: Given, io: Io): Promise<number> {
     recording?.close()
   }
   recording?.complete()
-  const summary = watch.summary()
-  io.stdout(given.json ? toJson(plan, summary) : describe(summary, plan, io))
-  return exitCode.ok
+  return false
 }
 
-async function begin(asked: Given, io: Io): Promise<Run> {
-  const given = typeof asked.out === 'string' ? lasting(asked) : asked
-  const plan = await planSimulation(given, io)
-  const clash = typeof given.out === 'string' && resolve(given.out) === given.trace
-  demand(!clash, 'simulate: --out must not be the file that --trace reads', given.out, 'Name another file.')
-  if (typeof given.out !== 'string') return { given, plan, watch: follow(plan) }
-  const recording = createRecording(given.out, asked.overwrite === true)
-  return { given, plan, watch: follow(plan), recording }
-}
-
-/** Options that mean the same when a run goes on, which may be from another folder: files by their whole paths. */
-function lasting(asked: Given): Given {
-  const remedy = 'A run that goes on reads it again: save standard input as a file.'
-  demand(asked.preset !== '-', "simulate: --preset '-' must not stand with --out", asked.out, remedy)
-  const { overwrite: _, ...given } = asked // said of this file, once
-  const { trace, preset } = given
-  return {
-    ...given,
-    ...(typeof trace === 'string' && { trace: resolve(trace) }),
-    ...(isModelFile(preset) && { preset: resolve(preset) }),
-  }
-}
-
-/** A model that is named by its file. What is no file at all is told as it was typed. */
-const isModelFile = (preset: string | boolean | undefined): preset is string =>
-  typeof preset === 'string' && !Object.hasOwn(presets, preset) && isFile(preset)
-
-interface Saved {
-  readonly version: 1
-  readonly given: Given
-  readonly snapshot: Snapshot
-}
-
-/** What a snapshot holds besides is checked where it is used. */
-function isSaved(json: unknown): json is Saved {
-  const { version, given, snapshot } = (json ?? {}) as Partial<Saved>
-  const { step = -1 } = snapshot ?? {}
-  return version === 1 && isGiven(given) && Number.isSafeInteger(step) && step >= 0
-}
-
-const isGiven = (given: unknown): given is Given =>
-  typeof given === 'object' &&
-  given !== null &&
-  Object.values(given).every((value) => typeof value === 'string' || typeof value === 'boolean')
-
-async function goOn(asked: Given, path: string, io: Io): Promise<Run> {
-  const other = Object.keys(asked).find((name) => name !== 'resume')
-  const remedy = 'The run goes on with the options that it was started with.'
-  demand(other === undefined, 'simulate: --resume stands alone', other && flag(other), remedy)
-  const saved = savedState(path)
-  const broken = 'It was changed since it was saved: start anew.'
-  demand(isSaved(saved), 'resume: it must be a snapshot of moesim simulate', snapshotPath(path), broken)
-  const given = { ...saved.given, out: path }
-  const from = saved.snapshot
-  const plan = await planSimulation(given, io)
-  const watch = follow(plan)
-  const recording = resumeRecording(path, from.step, (line, step) => {
-    demand(isReport(line, step, plan), `resume: line ${step + 1} must report step ${step}`, path, broken)
-    watch.add(line)
-  })
-  return { given, plan, watch, recording, from }
-}
-
-function isReport(line: unknown, step: number, { layers, numExperts }: Plan): line is Figures {
-  const figures = line as Partial<Figures> | null
-  return figures?.step === step && figures.load?.length === layers.length * numExperts
-}
+const completed = (path: string, steps: number, remedy: string): string =>
+  `${path} is complete: it holds ${count(steps, 'step')}. ${remedy} To make it anew, use --overwrite.\n`
 
 function farewell({ out }: Given, recording: Recording | undefined, step: number, steps: number): string {
   const how = recording?.resumable

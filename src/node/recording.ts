@@ -50,10 +50,15 @@ export function createRecording(path: string, overwrite = false): Recording {
   const snapshot = snapshotPath(path)
   if (overwrite) rmSync(snapshot, { force: true })
   const goOn = `Go on with: moesim simulate --resume ${quoted(path)} (or start anew with --overwrite).`
-  demand(!existsSync(snapshot), 'simulate: --out must not be a run that was interrupted', path, goOn)
+  demand(
+    !existsSync(snapshot),
+    'simulate: --out must not hold an interrupted run of other options',
+    path,
+    goOn,
+  )
   const holdsRun = isThere && statSync(path).size > 0
-  const remedy = 'Name another, or let its run be replaced with --overwrite.'
-  demand(!holdsRun || overwrite, 'simulate: --out must not be a run that is there', path, remedy)
+  const remedy = 'Name another file, or let its run be replaced with --overwrite.'
+  demand(!holdsRun || overwrite, 'simulate: --out must not hold another run', path, remedy)
   return recording(path, 'w')
 }
 
@@ -166,6 +171,11 @@ function recording(path: string, flag: 'w' | 'a'): Recording {
     close: () => closeSync(file),
     complete: () => rmSync(snapshotPath(path), { force: true }),
   }
+}
+
+/** What the whole lines of a file are as JSON; undefined of one that is none. */
+export function* linesOf(path: string): Generator<unknown, void, void> {
+  for (const { text } of wholeLines(path)) yield jsonOf(text)
 }
 
 /** The lines that end in a line feed, each with the place in the file where it ends. */

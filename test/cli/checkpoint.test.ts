@@ -104,14 +104,16 @@ test('an index that states its parameters is told beside those of the config', a
   )
 })
 
-test.each([
+test.each<[words: string[], rule: string, code?: number]>([
   [
     ['count', 'tiny', 'dbrx', '--checkpoint', model],
     'count: --checkpoint must stand with one model, as it is',
+    2,
   ],
   [
     ['count', 'dbrx', '--set', 'n_layers=1', '--checkpoint', model],
     'count: --checkpoint must stand with one model',
+    2,
   ],
   [['count', '--checkpoint', 'none/model.safetensors'], '--checkpoint: a config.json must stand beside it'],
   [
@@ -127,8 +129,8 @@ test.each([
     ['count', 'tiny', '--checkpoint', dataFile('config.json')],
     `${dataFile('config.json')}: index: it must have a weight_map`,
   ],
-])('%j is refused', async (words, rule) => {
+])('%j is refused', async (words, rule, refused = 1) => {
   const { code, stdout, stderr } = await moesim(words)
-  expect({ code, stdout }).toEqual({ code: 1, stdout: '' })
+  expect({ code, stdout }).toEqual({ code: refused, stdout: '' })
   expect(stderr).toContain(`moesim: ${rule}`)
 })

@@ -419,20 +419,20 @@ describe('moesim cost', () => {
     )
   })
 
-  test.each([
+  test.each<[words: string, rule: string, code?: number]>([
     ['--hardware h300', '--hardware must be one of h100, h200, h800, b200, gb200, got "h300"'],
     ['--weights fp9', '--weights must be one of fp32, bf16'],
     ['--context 0', '--context must be a whole number from 1'],
     ['--batch x', '--batch must be a whole number from 1 to 1000000, got "x"'],
     ['--batch 1e9', '--batch must be a whole number from 1 to 1000000, got "1e9"'],
-    ['--latency-us -1', '--latency-us must be at least 0, got -1'],
-    ['--last 3', '--last must stand with --loads, got 3. Leave it out'],
+    ['--latency-us -1', '--latency-us must be at least 0, got -1', 1],
+    ['--last 3', '--last must stand with --loads, got 3. Leave it out', 1],
     ['--last x', '--last must be a whole number from 1'],
     ['--latency-us soon', '--latency-us must be a finite number, got "soon"'],
-    ['nanotron', 'preset: it must be a known one'],
-  ])('%s is refused', async (words, rule) => {
+    ['nanotron', 'preset: it must be a known one', 1],
+  ])('%s is refused', async (words, rule, refused = 2) => {
     const { code, stdout, stderr } = await moesim(`cost ${words}`)
-    expect({ code, stdout }).toEqual({ code: 1, stdout: '' })
+    expect({ code, stdout }).toEqual({ code: refused, stdout: '' })
     expect(stderr).toContain(rule)
   })
 })

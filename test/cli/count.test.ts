@@ -355,21 +355,21 @@ decode of the next            9,305,747,456      12,929,626,112       +3,623,878
     expect(stdout).toContain('\nparts.routerBias.total,14848,0,-14848\n')
   })
 
-  test.each([
+  test.each<[words: string, rule: string, code?: number]>([
     ['count tiny --set vocab_size=5', 'preset: it must come with a config.json to read it anew, got "tiny"'],
-    ['count dbrx --set moe_topk', '--set must be a field, = and a value, got "moe_topk"'],
-    ['count dbrx --set =1', '--set must be a field, = and a value, got "=1"'],
-    ['count dbrx tiny --set n_layers=1', 'count: --set must stand with one model, got 2'],
+    ['count dbrx --set moe_topk', '--set must be a field, = and a value, got "moe_topk"', 2],
+    ['count dbrx --set =1', '--set must be a field, = and a value, got "=1"', 2],
+    ['count dbrx tiny --set n_layers=1', 'count: --set must stand with one model, got 2', 2],
     ['count dbrx --set moe_topkk=1', 'setConfigFields: a field must be one of the config, got "moe_topkk"'],
     ['count dbrx --set moe_topk=17', 'dbrx: fromHuggingFaceConfig: ffn_config.moe_top_k must be at most'],
-    ['count dbrx --json --csv', '--json and --csv must not stand together'],
-    ['count dbrx --context 0', '--context must be a whole number from 1 to 10000000, got "0"'],
-    ['compare dbrx tiny --context 1e8', '--context must be a whole number from 1 to 10000000'],
-    ['count - - tiny', "model: '-' must be named once"],
+    ['count dbrx --json --csv', '--json and --csv must not stand together', 2],
+    ['count dbrx --context 0', '--context must be a whole number from 1 to 10000000, got "0"', 2],
+    ['compare dbrx tiny --context 1e8', '--context must be a whole number from 1 to 10000000', 2],
+    ['count - - tiny', "model: '-' must be named once", 2],
     ['count tiny --assume mixtral', 'preset: it must come with a config.json to read it anew'],
-  ])('%s is refused', async (words, rule) => {
+  ])('%s is refused', async (words, rule, refused = 1) => {
     const { code, stdout, stderr } = await moesim(words)
-    expect({ code, stdout }).toEqual({ code: 1, stdout: '' })
+    expect({ code, stdout }).toEqual({ code: refused, stdout: '' })
     expect(stderr).toContain(`moesim: ${rule}`)
   })
 })

@@ -36,7 +36,7 @@ test.skipIf(process.platform === 'win32')('moesim simulate | head -1 ends quietl
   const words = [...small, '--steps', '400'].join(' ')
   const script = `{ "$0" "$1" ${words}; echo "exit code $?" >&2; } | head -1`
   const { stdout, stderr } = spawnSync('sh', ['-c', script, process.execPath, main], { encoding: 'utf8' })
-  expect(stdout).toBe('router of nemotron-3-nano-30b-a3b: 16 experts, top 2, sigmoid\n')
+  expect(stdout).toBe('router changed from that of nemotron-3-nano-30b-a3b: 16 experts, top 2, sigmoid\n')
   expect(stderr).toBe('exit code 0\n')
 })
 
@@ -48,7 +48,7 @@ describe.skipIf(process.platform === 'win32')('--out /dev/stdout', () => {
   test('puts the lines into a pipe, behind the title', () => {
     const { stdout, stderr } = sh(`"$0" "$1" ${words} | cat`)
     expect(stderr).toBe('')
-    expect(stdout).toMatch(/^router of .*\n.*\n.*\n\n(\{"step":\d,.*\}\n){3}/)
+    expect(stdout).toMatch(/^router changed from that of .*\n.*\n.*\n\n(\{"step":\d,.*\}\n){3}/)
   })
 
   test('is refused where it is a file, in which the summary would overwrite the lines', () => {

@@ -144,13 +144,42 @@ test('without --out, Ctrl-C ends the run and says that nothing is kept', async (
   expect(stderr).toBe('Interrupted after 1 of 30 steps. Nothing was kept; with --out FILE it could go on.\n')
 })
 
-test('an interrupted run is not overwritten', async () => {
+test('an interrupted run is not overwritten by one of other options', async () => {
   const out = path('precious.jsonl')
   await moesim(`${words} --out ${out}`, interruptAt(3))
-  const { code, stderr } = await moesim(`${words} --out ${out}`)
+  const { code, stderr } = await moesim(`${words} --seed 1 --out ${out}`)
   expect(code).toBe(1)
+  expect(stderr).toContain('simulate: --out must not hold an interrupted run of other options, got "')
   expect(stderr).toContain(`Go on with: moesim simulate --resume ${out} (or start anew with --overwrite).`)
   expect(lines(out)).toHaveLength(3)
+})
+
+test('the same command starts a run, goes on with it, and leaves it alone once it is complete', async () => {
+  const out = path('same.jsonl')
+  const command = `${words} --out ${out}`
+  expect((await moesim(command, interruptAt(3))).code).toBe(130)
+  expect((await moesim(command, interruptAt(4))).code).toBe(130)
+  expect(lines(out)).toHaveLength(7)
+  const expected = await whole('')
+  expect(await moesim(command)).toEqual({ code: 0, stdout: expected.stdout, stderr: '' })
+  const stderr = `${out} is complete: it holds 30 steps. This is its summary. To make it anew, use --overwrite.\n`
+  expect(await moesim(command)).toEqual({ code: 0, stdout: expected.stdout, stderr })
+  expect((await moesim(`${command} --json`)).stdout).toBe((await moesim(`${words} --json`)).stdout)
+  expect(read(out)).toBe(expected.file)
+})
+
+test('a complete run with a line of the user’s is not taken for one', async () => {
+  const out = path('more.jsonl')
+  await moesim(`${words} --out ${out}`)
+  writeFileSync(out, `${read(out)}# settled early\n`)
+  for (const [line, rule] of [
+    [`${words} --out ${out}`, 'simulate: --out must be a new file, or one that simulate has written'],
+    [`simulate --resume ${out}`, 'resume: the file must be of a run that was interrupted'],
+  ]) {
+    const { code, stdout, stderr } = await moesim(line)
+    expect({ code, stdout }).toEqual({ code: 1, stdout: '' })
+    expect(stderr).toContain(rule)
+  }
 })
 
 const report = '{"step":0,"tokens":64,"numExperts":2,"load":[1,127]}\n'
@@ -192,8 +221,8 @@ test.each([
   writeFileSync(out, held)
   const { code, stdout, stderr } = await moesim(`${words} --out ${out}`)
   expect({ code, stdout }).toEqual({ code: 1, stdout: '' })
-  expect(stderr).toContain('simulate: --out must not be a run that is there, got "')
-  expect(stderr).toContain('Name another, or let its run be replaced with --overwrite.')
+  expect(stderr).toContain('simulate: --out must not hold another run, got "')
+  expect(stderr).toContain('Name another file, or let its run be replaced with --overwrite.')
   expect(read(out)).toBe(held)
 
   expect((await moesim(`${words} --out ${out} --overwrite`)).code).toBe(0)
@@ -248,13 +277,23 @@ describe.skipIf(process.platform === 'win32')('where nothing is kept', () => {
 
 test('--resume takes no other options', async () => {
   const { code, stderr } = await moesim(`simulate --resume ${path('x.jsonl')} --steps 5`)
-  expect(code).toBe(1)
+  expect(code).toBe(2)
   expect(stderr).toContain('moesim: simulate: --resume stands alone, got "--steps".')
 })
 
-test('a complete run cannot be resumed', async () => {
+test('--resume of a complete run says so, and that is no failure', async () => {
   const out = path('complete.jsonl')
   await moesim(`${words} --out ${out}`)
+  const stderr =
+    `${out} is complete: it holds 30 steps. The command that started it prints its summary again. ` +
+    'To make it anew, use --overwrite.\n'
+  expect(await moesim(['simulate', '--resume', out])).toEqual({ code: 0, stdout: '', stderr })
+})
+
+test('what holds no complete run, and no snapshot, cannot be resumed', async () => {
+  const out = path('parts.jsonl')
+  await moesim(`${words} --out ${out}`)
+  writeFileSync(out, `${lines(out).slice(0, -1).join('\n')}\n`)
   const { code, stderr } = await moesim(['simulate', '--resume', out])
   expect(code).toBe(1)
   expect(stderr).toContain(`resume: the file must be of a run that was interrupted, got "${out.slice(0, 77)}`)
@@ -288,7 +327,7 @@ test.each([
   ['follows null', undefined, 'null\n', 'resume: line 1 must report step 0'],
   ['follows other experts', undefined, '{"step":0,"load":[1]}\n', 'resume: line 1 must report step 0'],
 ])('a snapshot that %s is refused', async (_, snapshot, file, message) => {
-  await moesim(`${words} --out ${good}`, interruptAt(4))
+  await moesim(`${words} --out ${good} --overwrite`, interruptAt(4))
   const before = { snapshot: read(`${good}.snapshot.json`), file: read(good) }
   if (snapshot !== undefined) writeFileSync(`${good}.snapshot.json`, snapshot)
   if (file !== undefined) writeFileSync(good, file)

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join, relative } from 'node:path'
 import {
@@ -7,13 +8,15 @@ import {
   globalMaxViolation,
   nemotron3Nano,
   noBalance,
+  presets,
   reportToJson,
+  resolveRouter,
   routerOf,
   type StepReport,
   simulate,
 } from 'moesim'
 import { describe, expect, test } from 'vitest'
-import { dataFile, moesim, newFolder } from './terminal.js'
+import { dataFile, moesim, newFolder, reports } from './terminal.js'
 
 const small = 'simulate --experts 16 --top-k 2 --tokens 256 --steps 40 --rate 0.01'
 const router = { ...routerOf(nemotron3Nano), numExperts: 16, topK: 2 }
@@ -34,7 +37,7 @@ test('simulate says what it simulates, then step by step and expert by expert wh
   const { code, stdout, stderr } = await moesim(small)
   expect({ code, stderr }).toEqual({ code: 0, stderr: '' })
   expect(stdout).toMatchInlineSnapshot(`
-    "router of nemotron-3-nano-30b-a3b: 16 experts, top 2, sigmoid
+    "router changed from that of nemotron-3-nano-30b-a3b: 16 experts, top 2, sigmoid
     gaussian tokens, skew 0.5: 256 tokens a step, 1 layer
     sign rule, rate 0.01: 40 steps, seed 0
 
@@ -132,7 +135,7 @@ test.each([
   ['--score softmax', { router: { ...router, scoreFunction: 'softmax' } }, '16 experts, top 2, softmax'],
   ['--layers 2', { layers: 2 }, '128 tokens a step, 2 layers'],
   ['--seed run-7', { seed: 'run-7' }, '5 steps, seed run-7'],
-  ['--preset tiny', {}, 'router of tiny: 16 experts'],
+  ['--preset tiny', {}, 'router changed from that of tiny: 16 experts'],
 ])('%s is what the library does of that name', async (words, own, title) => {
   const folder = newFolder()
   const out = join(folder, 'run.jsonl')
@@ -142,7 +145,50 @@ test.each([
   expect(code).toBe(0)
   expect(stdout).toContain(title)
   const lines = reference(5, own).map((report) => `${JSON.stringify(reportToJson(report))}\n`)
-  expect(readFileSync(out, 'utf8')).toBe(lines.join(''))
+  const bare = reports(out).map(({ setup: _, ...line }) => `${JSON.stringify(line)}\n`)
+  expect(bare.join('')).toBe(lines.join(''))
+})
+
+test.each([
+  ['--preset deepseek-v3', 'router of deepseek-v3: 256 experts, top 8, 8 groups, best 4, sigmoid', 8, 4],
+  ['--preset deepseek-v3 --groups 16', '256 experts, top 8, 16 groups, best 16, sigmoid', 16, 16],
+  ['--preset deepseek-v3 --top-groups 2', '256 experts, top 8, 8 groups, best 2, sigmoid', 8, 2],
+  ['--groups 4 --top-groups 1', '128 experts, top 6, 4 groups, best 1, sigmoid', 4, 1],
+])('simulate %s tells the groups, and keeps to them', async (words, title, numGroups, topGroups) => {
+  const short = `simulate ${words} --tokens 64 --steps 1`
+  expect((await moesim(short)).stdout).toContain(title)
+  const { setup } = JSON.parse((await moesim(`${short} --json`)).stdout)
+  expect(setup.router).toMatchObject({ numGroups, topGroups })
+})
+
+test('--json and the first line of --out say what made them', async () => {
+  const out = join(newFolder(), 'run.jsonl')
+  const words = '--steps 2 --tokens 64 --layers 2 --rule proportional --rate 0.1 --seed a --capacity-factor 2'
+  const { stdout } = await moesim(`simulate ${words} --preset tiny --workload domains --json --out ${out}`)
+  const { setup } = JSON.parse(stdout)
+  const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'))
+  expect(setup).toEqual({
+    moesim: version,
+    model: 'tiny',
+    router: resolveRouter(routerOf(presets.tiny)),
+    workload: { kind: 'domains', sequenceLength: 64, preference: 1 },
+    balance: { rule: 'proportional', rate: 0.1, unit: 'mean', center: false, updateEvery: 1 },
+    tokensPerStep: 64,
+    layers: [0, 1],
+    steps: 2,
+    seed: 'a',
+    capacity: { factor: 2, drop: 'probs', capacity: 6 },
+  })
+  const [first, second] = reports(out)
+  expect(first.setup).toEqual(setup)
+  expect(second).not.toHaveProperty('setup')
+  const file = dataFile('trace.safetensors')
+  const recorded = await moesim(`simulate --trace ${file} --tokens 64 --steps 1 --layers 1 --json`)
+  const sha256 = createHash('sha256').update(readFileSync(file)).digest('hex')
+  expect(JSON.parse(recorded.stdout).setup).toMatchObject({
+    workload: { kind: 'trace', file: 'trace.safetensors', sha256 },
+    layers: [1],
+  })
 })
 
 describe('--preset with a config.json', () => {
@@ -240,7 +286,7 @@ test('a progress bar runs on stderr of a terminal and is gone at the end', async
   expect(stdout).toBe((await moesim(small)).stdout)
 })
 
-test.each([
+test.each<[words: string, message: string, code?: number]>([
   ['--tokens 0', '--tokens must be a whole number from 1 to 1048576, got "0". It is the tokens of one step.'],
   ['--tokens abc', '--tokens must be a whole number from 1 to 1048576, got "abc".'],
   ['--steps 1.5', '--steps must be a whole number from 1 to 1000000000, got "1.5".'],
@@ -257,31 +303,36 @@ test.each([
   ['--rule none --center', 'simulate: --rule none moves no bias, got "--center".'],
   ['--sequence-length 8', 'simulate: --workload domains is what has sequences, got "--sequence-length".'],
   ['--workload domains --skew 1', 'simulate: --workload gaussian is what has a skew, got "--skew".'],
+  ['--experts 12 --groups 8', '--groups must divide the number of experts, which is 12, got 8.'],
+  ['--top-groups 2', '--top-groups must be a whole number from 1 to 1, got "2".'],
+  ['--trace t --groups 2', 'simulate: --trace brings its own router and tokens, got "--groups".'],
   ['--trace t --top-k 2', 'simulate: --trace brings its own router and tokens, got "--top-k".'],
-  ['--trace no-such-file', 'file: it must exist, got "'],
+  ['--trace no-such-file', 'file: it must exist, got "', 1],
   [
     '--preset - --out run.jsonl',
     'simulate: --preset \'-\' must not stand with --out, got "run.jsonl". A run that goes on reads it again',
   ],
   ['--trace t --assume mixtral', 'simulate: --trace brings its own router and tokens, got "--assume".'],
-  ['--preset nano-3', 'preset: it must be a known one, got "nano-3".'],
+  ['--preset nano-3', 'preset: it must be a known one, got "nano-3".', 1],
   [
     '--tokens 1000000 --experts 1000',
     'simulate: tokens × layers × experts must be at most 2^28, got 1000000000.',
+    1,
   ],
   [
     '--out no/such/folder/run.jsonl',
     'simulate: --out must be in a folder that exists, got "no/such/folder". Make it, or check the spelling.',
+    1,
   ],
-])('simulate %s is refused before anything is simulated', async (words, message) => {
+])('simulate %s is refused before anything is simulated', async (words, message, refused = 2) => {
   const { code, stdout, stderr } = await moesim(`simulate ${words}`)
-  expect({ code, stdout }).toEqual({ code: 1, stdout: '' })
+  expect({ code, stdout }).toEqual({ code: refused, stdout: '' })
   expect(stderr).toContain(`moesim: ${message}`)
 })
 
 test('the trace that a simulation reads is not the file it may write', async () => {
   const trace = dataFile('trace.safetensors')
   const { code, stderr } = await moesim(['simulate', '--trace', trace, '--out', relative('', trace)])
-  expect(code).toBe(1)
+  expect(code).toBe(2)
   expect(stderr).toContain('simulate: --out must not be the file that --trace reads, got "')
 })

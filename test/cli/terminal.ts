@@ -1,4 +1,4 @@
-import { mkdtempSync } from 'node:fs'
+import { mkdtempSync, readFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -51,6 +51,13 @@ export function interruptAt(n: number): Pick<Io, 'now' | 'signal'> {
     signal: control.signal,
   }
 }
+
+/** The lines of a file of `simulate --out`. */
+export const reports = (path: string) =>
+  readFileSync(path, 'utf8')
+    .trimEnd()
+    .split('\n')
+    .map((line) => JSON.parse(line))
 
 export const newFolder = (): string => mkdtempSync(join(tmpdir(), 'moesim-'))
 
