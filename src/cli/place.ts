@@ -138,7 +138,8 @@ function describe(
     percent(1 - 1 / layer.stragglerFactor),
     String(layer.placement.replicaCount.reduce((most, own) => Math.max(most, own))),
   ])
-  const columns = ['', 'as loaded', 'by chance', policy, 'no less than', 'time waited', 'most replicas']
+  const bound = nodes === 1 ? 'no less than' : 'no less than, as one node' // which the bound looks at
+  const columns = ['', 'as loaded', 'by chance', policy, bound, 'time waited', 'most replicas']
   return [
     `${header}\n`,
     `Load of the busiest rank over the mean, if the replicas of an expert share its tokens equally\n${table(columns, rows)}`,

@@ -31,6 +31,11 @@ Of the loads it was placed by: on other tokens, expect more.
 `)
   })
 
+  test('says that the bound looks at one node, where there are several', async () => {
+    const { stdout } = await moesim(['place', trace, '--ranks', '8', '--nodes', '4', '--groups', '8'])
+    expect(stdout).toMatch(/ no less than, as one node /)
+  })
+
   test('--json gives the placement itself', async () => {
     const { stdout } = await moesim(['place', trace, '--ranks', '16', '--replicas', '144', '--json'])
     const { layers, ...sizes } = JSON.parse(stdout)
