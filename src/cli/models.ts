@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs'
 import {
+  demand,
   didYouMean,
   fromHuggingFaceConfig,
   InputError,
@@ -12,6 +13,7 @@ import { headed, readBytes } from '../node/files.js'
 import { demandUsage } from './given.js'
 import type { Io } from './io.js'
 import { presetOf } from './preset.js'
+import { visible } from './table.js'
 
 /** A model that the command line names. */
 export interface NamedModel {
@@ -47,8 +49,19 @@ async function namedModel(label: string, io: Io, assume?: string): Promise<Named
     headed(label, () =>
       typed(() => fromHuggingFaceConfig(given, { name, ...(assume !== undefined && { assume }) })),
     )
+  if (assume !== undefined && config !== undefined) warnOfFields(label, config, io)
   if (preset !== undefined && assume === undefined) return { label, model: preset, config, read }
   return { label, model: read(configBehind({ label, config })), config, read }
+}
+
+/** What is assumed hides no field that may hold parameters: the refusal without it names them, and so does this. */
+function warnOfFields(label: string, config: object, io: Io): void {
+  try {
+    fromHuggingFaceConfig(config)
+  } catch (error) {
+    const fields = error instanceof InputError && error.remedy.match(/Fields that have no place in .*$/)
+    if (fields) io.stderr(`moesim: ${label}: ${visible(fields[0])} What they hold is not counted.\n`)
+  }
 }
 
 /** What the library says of its option, said of the one that is typed here. */
@@ -78,8 +91,20 @@ async function configOf(label: string, io: Io): Promise<object> {
   if (/^\w+:\/\//.test(label)) throw new InputError('model: it must be local', label, download)
   if (label !== '-' && !existsSync(label)) demandPath(label)
   const bytes = label === '-' ? await io.stdin(mostBytes) : readBytes(label, mostBytes)
-  return headed(label, () => parsePythonJson(utf8(bytes)) as object)
+  return headed(label, () => {
+    const text = utf8(bytes)
+    demand(
+      !/^{"step":\d+,/.test(text),
+      'model: it must be a preset or a config.json',
+      'a run of simulate --out',
+      ofRuns,
+    )
+    return parsePythonJson(text) as object
+  })
 }
+
+const ofRuns =
+  'A file of simulate --out is for moesim place and moesim cost --loads; to compare runs, print each with simulate --json.'
 
 const download = 'Nothing is fetched: download its config.json, and give the path.'
 

@@ -257,6 +257,17 @@ describe('a config.json', () => {
     expect((await moesim('count -', { stdin })).stdout).toMatch(/^standard input\n/)
   })
 
+  test('read as another type warns of the fields that have no place, as the refusal does', async () => {
+    const path = file('newer.json', JSON.stringify({ ...mixtral, model_type: 'new', adapter_width: 64 }))
+    const fields = 'Fields that have no place in any of them: adapter_width.'
+    expect((await moesim(['count', path])).stderr).toContain(fields)
+    const { code, stderr } = await moesim(['count', path, '--assume', 'mixtral'])
+    expect(code).toBe(0)
+    expect(stderr).toBe(`moesim: ${path}: ${fields} What they hold is not counted.\n`)
+    const known = file('known.json', JSON.stringify({ ...mixtral, model_type: 'new' }))
+    expect((await moesim(['count', known, '--assume', 'mixtral'])).stderr).toBe('')
+  })
+
   test('of an unknown type is read as another where asked', async () => {
     const path = file('unknown.json', JSON.stringify({ ...mixtral, model_type: 'new' }))
     const refused = await moesim(['count', path])
@@ -382,6 +393,17 @@ test('a preset is read under an assumption too', async () => {
 })
 
 describe('compare', () => {
+  test('takes models, and says what is for runs', async () => {
+    const run = join(newFolder(), 'run.jsonl')
+    await moesim(`simulate --tokens 64 --steps 2 --out ${run}`)
+    const { code, stdout, stderr } = await moesim(['compare', run, run])
+    expect({ code, stdout }).toEqual({ code: 1, stdout: '' })
+    expect(stderr).toBe(
+      `moesim: ${run}: model: it must be a preset or a config.json, got "a run of simulate --out". A file of simulate ` +
+        '--out is for moesim place and moesim cost --loads; to compare runs, print each with simulate --json.\n',
+    )
+  })
+
   test('shows two models part by part, with their differences', async () => {
     const { code, stdout } = await moesim('compare tiny glm-4.5')
     expect(code).toBe(0)
