@@ -15,7 +15,9 @@ export type Recorded = { readonly trace: Trace } | { readonly training: Training
 /** Reads a safetensors file by the tensors in it. `command` is the one that asks; what is refused names the file first. */
 export function readRecorded(command: string, path: string, bytes: Uint8Array): Recorded {
   return headed(path, () => {
-    demand(isSafetensors(bytes), `${command}: it must be a safetensors file`, beginning(bytes), remedy)
+    const rule = `${command}: it must be a safetensors file`
+    demand(!isNumpy(bytes), rule, 'a .npy or .npz file', ofNumpy)
+    demand(isSafetensors(bytes), rule, beginning(bytes), remedy)
     const names = [...readSafetensors(bytes).tensors.keys()]
     if (names.some((name) => /^layers\.\d+\.router_input$/.test(name))) return { trace: readTrace(bytes) }
     if (names.includes('counts') && names.includes('bias')) return { training: readTrainingLoad(bytes) }
@@ -24,7 +26,7 @@ export function readRecorded(command: string, path: string, bytes: Uint8Array): 
     throw new InputError(
       `${command}: the file must hold a routing trace (tensors layers.N.router_input) or training loads (counts and bias)`,
       `tensors ${found || 'none'}`,
-      remedy,
+      names.some((name) => /^layers\.\d+\.logits$/.test(name)) ? ofLogits : remedy,
     )
   })
 }
@@ -41,6 +43,18 @@ export function readRecordedTrace(command: string, path: string): Trace {
 }
 
 const remedy = 'Give a file that a routing recorder wrote.'
+
+const ofLogits =
+  'Name the logits router_input, and store the identity [E, E] as router_weight; the rest is described at readTrace.'
+
+const ofNumpy =
+  'Put its arrays into one by safetensors.numpy.save_file in Python, under the names that are described at readTrace and readTrainingLoad; loads may also be CSV with columns layer, expert, load.'
+
+/** Whether it begins as NumPy’s files do, of which .npz is a zip of .npy. */
+function isNumpy(bytes: Uint8Array): boolean {
+  const start = String.fromCharCode(...bytes.subarray(0, 6))
+  return start === '\x93NUMPY' || start.startsWith('PK\x03\x04')
+}
 
 /** Whether a header of JSON stands where it must; else what comes first is no length, and the file not one cut short. */
 const isSafetensors = (bytes: Uint8Array): boolean => bytes[8] === 123 // {

@@ -44,14 +44,27 @@ const config = {
   topk_group: 'number',
 } as const
 
+const ofLayer = ['router_input', 'router_weight', 'e_score_correction_bias', 'topk_indices', 'topk_weights']
+const ofTokens = ['token_ids', 'domain_ids', 'sequence_ids', 'positions']
+const ofFile = ['config', 'domains']
+
 /**
- * Reads a routing trace from a safetensors file: for each MoE layer N `layers.N.router_input` [T, D], `router_weight`
- * [E, D], `e_score_correction_bias` [E], `topk_indices` and `topk_weights` [T, K]; for each token `token_ids`,
- * `domain_ids`, `sequence_ids` and `positions`; metadata `config` (Hugging Face names, a sigmoid router) and `domains`.
- * Throws an InputError on a file that is not one.
+ * Reads a routing trace, of a sigmoid router, from a safetensors file:
+ * - for each MoE layer N, counted in the whole stack, floats `layers.N.router_input` [T, D], `layers.N.router_weight`
+ *   [E, D] and `layers.N.e_score_correction_bias` [E], and the recorded choice, whole `layers.N.topk_indices` [T, K] and
+ *   `layers.N.topk_weights` [T, K];
+ * - for each token, whole numbers [T]: `token_ids`, `domain_ids` (from 0, in the order of `domains`), `sequence_ids` and
+ *   `positions`;
+ * - in the header's `__metadata__`, JSON as text: `config`, which has `{"n_routed_experts": 128, "num_experts_per_tok": 6,
+ *   "routed_scaling_factor": 2.5, "norm_topk_prob": true, "n_group": 1, "topk_group": 1}`, and `domains`, which has
+ *   `[{"name": "prose"}, {"name": "code"}]`; both may have more.
+ *
+ * Of logits alone, give them as `router_input` and the identity [E, E] as `router_weight`; a bias, where there is none, is 0.
+ * Throws an InputError on a file that is not such a trace, with all that it lacks.
  */
 export function readTrace(bytes: Uint8Array): Trace {
   const file = readSafetensors(bytes)
+  demandComplete(file)
   const given = metadataOf('readTrace', file, 'config', config)
   const domainNames = metadataOf('readTrace', file, 'domains', [{ name: 'string' }]).map(({ name }) => name)
   const perToken = (name: string): Int32Array => int32Of(tensor(file, name))
@@ -77,6 +90,18 @@ export function readTrace(bytes: Uint8Array): Trace {
   }
   checkTrace(trace)
   return trace
+}
+
+function demandComplete(file: Safetensors): void {
+  const layers = layerIndices(file).flatMap((index) => ofLayer.map((name) => `layers.${index}.${name}`))
+  const missing = [
+    ...[...layers, ...ofTokens].filter((name) => !file.tensors.has(name)),
+    ...ofFile.filter((name) => file.metadata[name] === undefined).map((name) => `metadata '${name}'`),
+  ]
+  const rule = `readTrace: the file must have ${ofLayer.join(', ')} of each layer, ${ofTokens.join(', ')}, and metadata ${ofFile.join(' and ')}`
+  const more = missing.length > 9 ? ` and ${missing.length - 9} more` : ''
+  const remedy = `Record ${missing.slice(0, 9).join(', ')}${more}, as the documentation of readTrace describes them.`
+  demand(missing.length === 0, rule, `a file that lacks ${missing.length} of them`, remedy)
 }
 
 function layerIndices(file: Safetensors): number[] {

@@ -301,6 +301,49 @@ test.each([
   }
 })
 
+test.each([
+  ['.npy', [0x93, ...Buffer.from('NUMPY'), 1, 0, 118, 0, ...Buffer.from("{'descr': '<f4'")]],
+  ['.npz', [...Buffer.from('PK'), 3, 4, 20, 0, 0, 0, 0, 0]],
+])('a file of NumPy is told as such, whoever asks: %s', async (end, bytes) => {
+  const path = join(folder, `logits${end}`)
+  writeFileSync(path, Uint8Array.from(bytes))
+  for (const words of [['replay'], ['place'], ['cost', '--loads'], ['simulate', '--trace']]) {
+    const { code, stdout, stderr } = await moesim([...words, path])
+    expect({ code, stdout }).toEqual({ code: 1, stdout: '' })
+    const rule = `moesim: ${path}: ${words[0]}: it must be a safetensors file, got "a .npy or .npz file". `
+    expect(stderr).toContain(`${rule}Put its arrays into one by safetensors.numpy.save_file`)
+  }
+})
+
+test('logits alone become a trace by the identity as their router, which the message says', async () => {
+  const path = join(folder, 'logits.safetensors')
+  const logits = floats([3, 2], [1, 0, 0, 2, 3, 1])
+  writeFileSync(path, fileOf({ 'layers.4.logits': logits }, {}))
+  expect((await moesim(['replay', path])).stderr).toContain(
+    'got "tensors layers.4.logits". Name the logits router_input, and store the identity [E, E] as router_weight;',
+  )
+  const config = {
+    n_routed_experts: 2,
+    num_experts_per_tok: 1,
+    routed_scaling_factor: 1,
+    norm_topk_prob: true,
+    n_group: 1,
+    topk_group: 1,
+  }
+  const tensors = {
+    'layers.4.router_input': logits,
+    'layers.4.router_weight': floats([2, 2], [1, 0, 0, 1]),
+    'layers.4.e_score_correction_bias': floats([2]),
+    'layers.4.topk_indices': ints([3, 1], [0, 1, 0]),
+    'layers.4.topk_weights': floats([3, 1], [1, 1, 1]),
+    ...Object.fromEntries(
+      ['token_ids', 'domain_ids', 'sequence_ids', 'positions'].map((name) => [name, ints([3], [0, 0, 0])]),
+    ),
+  }
+  writeFileSync(path, fileOf(tensors, { config, domains: [{ name: 'all' }] }))
+  expect((await moesim(['replay', path])).stdout).toContain('The routing is the recorded one')
+})
+
 test('a file that is cut short is told by name', async () => {
   const path = join(folder, 'cut.safetensors')
   writeFileSync(path, readFileSync(training).subarray(0, 5000))

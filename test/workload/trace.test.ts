@@ -106,9 +106,24 @@ describe('a trace', () => {
 
 describe('a trace is refused', () => {
   test.each(Object.keys(tensors).filter((name) => !name.endsWith('router_input')))('without %s', (name) => {
+    expectRefused(() => changed({ [name]: undefined }), `readTrace: the file must have router_input`)
     expectRefused(
       () => changed({ [name]: undefined }),
-      'safetensors: the file must have the tensor asked for',
+      `metadata config and domains, got "a file that lacks 1 of them". Record ${name}, as`,
+    )
+  })
+
+  test('with all that it lacks at once', () => {
+    const inputs = Object.entries(tensors).filter(([name]) => name.endsWith('router_input'))
+    expectRefused(
+      () => readTrace(fileOf(Object.fromEntries(inputs), {})),
+      'got "a file that lacks 14 of them". Record layers.3.router_weight, layers.3.e_score_correction_bias, ',
+    )
+    expectRefused(() => readTrace(fileOf(Object.fromEntries(inputs), {})), ' and 5 more, as')
+    const over = { 'layers.3.topk_indices': undefined, positions: undefined }
+    expectRefused(
+      () => changed(over, { config: undefined }),
+      `got "a file that lacks 3 of them". Record layers.3.topk_indices, positions, metadata 'config', as the doc`,
     )
   })
 
@@ -179,7 +194,8 @@ describe('a trace is refused', () => {
   })
 
   test.each<[string, unknown, string]>([
-    ['config', undefined, "metadata 'config' must hold JSON, got undefined"],
+    ['config', undefined, `Record metadata 'config', as`],
+    ['domains', undefined, `Record metadata 'domains', as`],
     ['config', '{"n_routed', `metadata 'config' must hold JSON, got "{\\"n_routed"`],
     ['config', 'null', "metadata 'config' must be Object, got null"],
     ['config', [], "metadata 'config' must be Object, got an array of 0"],
