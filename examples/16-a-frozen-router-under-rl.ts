@@ -28,10 +28,9 @@ import { decimals, row, significant, spread } from './rl/spread.js'
 import { type Figures, runStages } from './rl/stage.js'
 
 await tf.setBackend('wasm')
-const runs = [1, 2, 3].map((seed) =>
-  runStages(seed, (what) => process.stderr.write(`\r\u001b[Kmodel ${seed} of 3: ${what}`)),
-)
-process.stderr.write('\r\u001b[K')
+const tell = (text: string): boolean => process.stderr.isTTY && process.stderr.write(`\r\u001b[K${text}`)
+const runs = [1, 2, 3].map((seed) => runStages(seed, (what) => tell(`model ${seed} of 3: ${what}`)))
+tell('')
 const of = (figure: (run: Figures) => number, write = decimals(1)): string => spread(runs.map(figure), write)
 
 row('mean (least–most) of 3', ['right on A, %', 'right on B, %', 'looks again at B'], 18)

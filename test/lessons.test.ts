@@ -22,8 +22,9 @@ describe('lessons', () => {
       expect(number, 'the header: question, command, output').toBe(lesson.slice(0, 2))
       expect(source.split('\n').length - 1).toBeLessThanOrEqual(60)
       const tsx = fileURLToPath(import.meta.resolve('tsx/cli'))
-      const { stdout } = await run(process.execPath, [tsx, fileURLToPath(new URL(lesson, folder))])
+      const { stdout, stderr } = await run(process.execPath, [tsx, fileURLToPath(new URL(lesson, folder))])
       expect(stdout.trimEnd()).toBe(output)
+      expect(stderr).not.toContain('\u001b[') // a bar is for a terminal, which a pipe is not
     },
     300_000,
   ) // some train for half a minute, and longer beside others
