@@ -2,7 +2,7 @@ import type { Command } from 'commander'
 import { type PartCount, writeCsv } from '../index.js'
 import { type Counted, conventions, counted, figuresByPath, partsOf, words } from './figures.js'
 import { exitCode, type Io } from './io.js'
-import { modelHelp, namedModels } from './models.js'
+import { modelHelp, modelsToCount } from './models.js'
 import { addOutputOptions, demandOneForm, type Output } from './output.js'
 import { contextTokens, memoryRows, operationRows } from './resources.js'
 import { grouped, percent, table } from './table.js'
@@ -25,7 +25,7 @@ export function addCompare(program: Command, io: Io, done: (code: number) => voi
 async function compare(names: readonly string[], given: Given, io: Io): Promise<number> {
   demandOneForm(given)
   const context = contextTokens(given)
-  const [a, b] = (await namedModels(names, io, given.assume)).map((model) => counted(model, context))
+  const [a, b] = (await modelsToCount(names, io, given.assume)).map((model) => counted(model, context))
   io.stdout(comparison(a, b, given, `${a.name} and ${b.name}\n\n`))
   return exitCode.ok
 }

@@ -6,7 +6,7 @@ import { comparison } from './compare.js'
 import { type Counted, columns, conventions, counted, figuresByPath, partsOf, words } from './figures.js'
 import { demandUsage } from './given.js'
 import { exitCode, type Io } from './io.js'
-import { modelHelp, namedModels } from './models.js'
+import { modelHelp, modelsToCount } from './models.js'
 import { addOutputOptions, demandOneForm, type Output } from './output.js'
 import { defaultPreset } from './preset.js'
 import { billions, describePublished } from './published.js'
@@ -51,7 +51,7 @@ async function count(names: readonly string[], given: Given, io: Io): Promise<nu
   const { checkpoint } = given
   const unnamed = (): string => (checkpoint === undefined ? defaultPreset : configBeside(checkpoint[0]))
   const context = contextTokens(given)
-  const models = await namedModels(names.length === 0 ? [unnamed()] : names, io, given.assume)
+  const models = await modelsToCount(names.length === 0 ? [unnamed()] : names, io, given.assume)
   if (checkpoint !== undefined) {
     const alone = models.length === 1 && given.set === undefined
     demandUsage(

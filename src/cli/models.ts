@@ -40,6 +40,27 @@ export async function namedModels(labels: readonly string[], io: Io, assume?: st
   return models
 }
 
+/**
+ * The same, to be counted. What is assumed hides no field that may hold parameters: the refusal without it names them, and
+ * so does a warning with it.
+ */
+export async function modelsToCount(
+  labels: readonly string[],
+  io: Io,
+  assume?: string,
+): Promise<NamedModel[]> {
+  const models = await namedModels(labels, io, assume)
+  for (const { label, config } of assume === undefined ? [] : models) {
+    try {
+      fromHuggingFaceConfig(config)
+    } catch (error) {
+      const fields = error instanceof InputError && error.remedy.match(/Fields that have no place in .*$/)
+      if (fields) io.stderr(`moesim: ${label}: ${visible(fields[0])} What they hold is not counted.\n`)
+    }
+  }
+  return models
+}
+
 /** The model of that name. Throws an InputError, headed by the name, on one that cannot be had or read. */
 async function namedModel(label: string, io: Io, assume?: string): Promise<NamedModel> {
   const preset = Object.hasOwn(presets, label) ? presetOf(label) : undefined
@@ -49,19 +70,8 @@ async function namedModel(label: string, io: Io, assume?: string): Promise<Named
     headed(label, () =>
       typed(() => fromHuggingFaceConfig(given, { name, ...(assume !== undefined && { assume }) })),
     )
-  if (assume !== undefined && config !== undefined) warnOfFields(label, config, io)
   if (preset !== undefined && assume === undefined) return { label, model: preset, config, read }
   return { label, model: read(configBehind({ label, config })), config, read }
-}
-
-/** What is assumed hides no field that may hold parameters: the refusal without it names them, and so does this. */
-function warnOfFields(label: string, config: object, io: Io): void {
-  try {
-    fromHuggingFaceConfig(config)
-  } catch (error) {
-    const fields = error instanceof InputError && error.remedy.match(/Fields that have no place in .*$/)
-    if (fields) io.stderr(`moesim: ${label}: ${visible(fields[0])} What they hold is not counted.\n`)
-  }
 }
 
 /** What the library says of its option, said of the one that is typed here. */
