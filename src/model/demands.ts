@@ -35,7 +35,7 @@ export function demandMultiple(
   value: number,
   unitName: string,
   unit: number,
-  remedy: string,
+  remedy = `Each of the ${unitName} has equally many.`,
 ): void {
   demand(value % unit === 0, `${name} must be a multiple of ${unitName} = ${unit}`, value, remedy)
 }

@@ -56,7 +56,7 @@ export function checkRouter(whole: string, prefix: string, router: RouterConfig)
   const small = Number.isFinite(epsilon) && epsilon >= 0
   demand(small, `${prefix}epsilon must be a finite number of at least 0`, epsilon, 'Leave it out for 1e-20.')
   upTo(numExperts, 'numGroups', numGroups, 'Use 1 for no groups.')
-  demandMultiple(`${prefix}numExperts`, numExperts, 'numGroups', numGroups, 'Groups are of one size.')
+  demandMultiple(`${prefix}numExperts`, numExperts, 'numGroups', numGroups)
   const groupSize = numExperts / numGroups
   upTo(numGroups, 'topGroups', topGroups, 'It is how many of the groups a token may use.')
   upTo(topGroups * groupSize, 'topK', topK, 'The kept groups hold only so many experts.')

@@ -21,7 +21,7 @@ export function checkExperts(what: string, routing: Chosen): void {
     const isOwn = slot % topK < own
     const first = slot - (slot % topK)
     if (expert < -1 || expert >= numExperts || (isOwn && rowOf[expert] === first)) {
-      const rule = `${what} must be from 0 to ${numExperts - 1}, or −1, and a token’s must differ`
+      const rule = `${what} must be from 0 to ${numExperts - 1}, or −1, each once a token`
       throw new InputError(rule, expert, 'Number the routed experts from 0.')
     }
     if (isOwn && expert >= 0) rowOf[expert] = first

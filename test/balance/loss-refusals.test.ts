@@ -80,7 +80,7 @@ const cases: [what: string, call: () => unknown, message: string][] = [
   [
     'an expert that does not exist',
     () => auxLoss(logits, { ...router, experts: Int32Array.of(0, 4) }),
-    'auxLoss: experts must be from 0 to 3, or −1, and a token’s must differ, got 4',
+    'auxLoss: experts must be from 0 to 3, or −1, each once a token, got 4',
   ],
   [
     'a load of other experts',

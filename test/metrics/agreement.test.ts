@@ -138,16 +138,10 @@ describe('agreement', () => {
   })
 
   test.each<[string, Partial<Routing>]>([
+    ['experts must be from 0 to 3, or −1, each once a token, got 1', { experts: Int32Array.of(1, 1, 2, -1) }],
+    ['experts must be from 0 to 3, or −1, each once a token, got 4', { experts: Int32Array.of(0, 1, 4, 2) }],
     [
-      'experts must be from 0 to 3, or −1, and a token’s must differ, got 1',
-      { experts: Int32Array.of(1, 1, 2, -1) },
-    ],
-    [
-      'experts must be from 0 to 3, or −1, and a token’s must differ, got 4',
-      { experts: Int32Array.of(0, 1, 4, 2) },
-    ],
-    [
-      'experts must be from 0 to 3, or −1, and a token’s must differ, got -2',
+      'experts must be from 0 to 3, or −1, each once a token, got -2',
       { experts: Int32Array.of(0, -2, 1, 2) },
     ],
     [

@@ -216,7 +216,7 @@ describe('dispatch', () => {
 
   test.each([4, -2])('a load loses no assignment: expert %d of 4 is refused', (odd) => {
     expect(() => loadOf(routingOf(4, [[0], [odd]]))).toThrow(
-      `loadOf: experts must be from 0 to 3, or −1, and a token’s must differ, got ${odd}. Number the routed experts from 0.`,
+      `loadOf: experts must be from 0 to 3, or −1, each once a token, got ${odd}. Number the routed experts from 0.`,
     )
   })
 

@@ -367,10 +367,10 @@ describe('refusals come before the first step', () => {
     expect(first({ router: own({}) })).toHaveLength(1)
     for (const odd of [16, -2])
       expect(() => first({ router: own({ experts: new Int32Array(256).fill(odd) }) })).toThrow(
-        `simulate: experts must be from 0 to 15, or −1, and a token’s must differ, got ${odd}`,
+        `simulate: experts must be from 0 to 15, or −1, each once a token, got ${odd}`,
       )
     const twice = { topK: 2, experts: new Int32Array(512).fill(3), weights: new Float32Array(512) }
-    expect(() => first({ router: own(twice) })).toThrow('a token’s must differ, got 3')
+    expect(() => first({ router: own(twice) })).toThrow('each once a token, got 3')
     for (const short of [{ experts: new Int32Array(255) }, { weights: new Float32Array(1) }])
       expect(() => first({ router: own(short) })).toThrow(
         'a routing must hold 256 × 1 experts and as many weights',

@@ -151,7 +151,7 @@ describe('a trace is refused', () => {
     [
       'layers.3.topk_indices',
       ints([3, 2], [0, 1, 2, 4, -1, 0]),
-      'layers.3.topk_indices must be from 0 to 3, or −1, and a token’s must differ, got 4',
+      'layers.3.topk_indices must be from 0 to 3, or −1, each once a token, got 4',
     ],
     ['layers.3.topk_indices', ints([3, 2], [0, 1, 2, 3, -2, 0]), 'layers.3.topk_indices must be from 0 to 3'],
     ['layers.3.topk_weights', floats([3, 3]), 'layers.3.topk_weights must hold 6 values'],

@@ -41,8 +41,7 @@ export const attention: Kind<Omit<Attention, 'kind'>> = {
     const { biases, qkNorm, sinks, sharesKeyValues, indexer, ...rest } = switches
     demandNothingElse(at, rest)
     demandSizes(at, { numHeads, numKeyValueHeads, headDim, valueHeadDim, queryRank, window })
-    const remedy = 'Each key and value head serves equally many query heads.'
-    demandMultiple(`${at}.numHeads`, numHeads, 'numKeyValueHeads', numKeyValueHeads, remedy)
+    demandMultiple(`${at}.numHeads`, numHeads, 'numKeyValueHeads', numKeyValueHeads)
     demandOneOf(`${at}.biases`, biases, [undefined, 'qkv', 'qkvo'])
     demandOneOf(`${at}.qkNorm`, qkNorm, [undefined, 'perHead', 'fullWidth'])
     demandOneOf(`${at}.sinks`, sinks, [undefined, true])

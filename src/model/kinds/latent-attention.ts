@@ -98,8 +98,7 @@ export const compressedAttention: Kind<Omit<CompressedAttention, 'kind'>> = {
     demandNothingElse(at, rest)
     demandSizes(at, { numHeads, headDim, queryRank, outputRank, outputGroups, window })
     demandSizes(at, { compressRatio }, 0)
-    const remedy = 'Each group projects equally many heads.'
-    demandMultiple(`${at}.numHeads`, numHeads, 'outputGroups', outputGroups, remedy)
+    demandMultiple(`${at}.numHeads`, numHeads, 'outputGroups', outputGroups)
     checkIndexer(at, indexer)
   },
 

@@ -17,8 +17,7 @@ export const gatedDeltaNet: Kind<Omit<GatedDeltaNet, 'kind'>> = {
   check(at, { numKeyHeads, keyHeadDim, numValueHeads, valueHeadDim, convKernel, ...rest }) {
     demandNothingElse(at, rest)
     demandSizes(at, { numKeyHeads, keyHeadDim, numValueHeads, valueHeadDim, convKernel })
-    const remedy = 'Each key head serves equally many value heads.'
-    demandMultiple(`${at}.numValueHeads`, numValueHeads, 'numKeyHeads', numKeyHeads, remedy)
+    demandMultiple(`${at}.numValueHeads`, numValueHeads, 'numKeyHeads', numKeyHeads)
   },
 
   /**

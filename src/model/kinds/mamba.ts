@@ -18,8 +18,7 @@ export const mamba2: Kind<Omit<Mamba2, 'kind'>> = {
   check(at, { numHeads, headDim, stateSize, numGroups, convKernel, ...rest }) {
     demandNothingElse(at, rest)
     demandSizes(at, { numHeads, headDim, stateSize, numGroups, convKernel })
-    const remedy = 'Each group serves equally many heads.'
-    demandMultiple(`${at}.numHeads`, numHeads, 'numGroups', numGroups, remedy)
+    demandMultiple(`${at}.numHeads`, numHeads, 'numGroups', numGroups)
   },
 
   /**
