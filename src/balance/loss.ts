@@ -49,7 +49,7 @@ export function validTokens(who: string, logits: Logits, options: LossOptions): 
     (logits instanceof Float32Array || logits instanceof Float64Array) && logits.length % numExperts === 0,
     `${who}: logits must be a Float32Array or Float64Array of tokens × ${numExperts} values`,
     logits,
-    'Lay them out row by row, one row of numExperts logits a token.',
+    'Lay them out as [T, E], row by row.',
   )
   demand(
     Number.isFinite(coefficient),
@@ -144,7 +144,7 @@ function checkRow(who: string, token: number, row: Float64Array): void {
     odd < 0,
     `${who}: the logit of token ${token} for expert ${odd} must be a number below +∞, in float32`,
     row[odd],
-    'Use −∞ to keep a token from an expert; look for an overflow or a 0/0 upstream otherwise.',
+    'Use −∞ for a mask; else look for an overflow or a 0/0 upstream.',
   )
   demand(
     row.some((logit) => logit > Number.NEGATIVE_INFINITY),

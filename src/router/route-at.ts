@@ -19,7 +19,7 @@ export function routeAt(logits: Float32Array, experts: Int32Array, router: Route
     logits instanceof Float32Array && logits.length % numExperts === 0,
     `routeAt: logits must be a Float32Array of tokens × ${numExperts} values`,
     logits,
-    'Lay them out row by row, one row of numExperts logits a token.',
+    'Lay them out as [T, E], row by row.',
   )
   const tokens = logits.length / numExperts
   demand(

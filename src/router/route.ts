@@ -48,7 +48,7 @@ export function checkInputs(
     logits instanceof Float32Array && logits.length % numExperts === 0,
     `route: logits must be a Float32Array of tokens × ${numExperts} values`,
     logits,
-    'Lay them out row by row, one row of numExperts logits a token.',
+    'Lay them out as [T, E], row by row.',
   )
   if (bias === undefined) return
   checkBias('route', bias, numExperts)
@@ -56,7 +56,7 @@ export function checkInputs(
     softmaxOrder !== 'afterTopK',
     "route: a router with softmaxOrder 'afterTopK' selects on logits and takes no bias",
     bias,
-    "Leave the bias out, use biasedLogitRouter, or sigmoid, sqrtsoftplus or softmaxOrder 'beforeTopK'.",
+    "Leave the bias out, use biasedLogitRouter, or softmaxOrder 'beforeTopK'.",
   )
 }
 

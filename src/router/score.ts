@@ -50,7 +50,7 @@ export function refuseUnordered(logits: Float32Array, width: number, who: string
     throw new InputError(
       `${who}: the logit of token ${Math.floor(i / width)} for expert ${i % width} must be a number below +∞`,
       logits[i],
-      'Use −∞ to keep a token from an expert; look for an overflow or a 0/0 upstream otherwise.',
+      'Use −∞ for a mask; else look for an overflow or a 0/0 upstream.',
     )
   }
 }

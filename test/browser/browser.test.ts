@@ -92,7 +92,7 @@ describe.skipIf(skipped)('in Chromium', { timeout: 120_000 }, () => {
       const { page, said } = await chromium.open('threads', 'routeTwice', { isolated })
       const found = (await page.evaluate('routeTwice()')) as Found
       const refused =
-        'InputError: route: the logit of token 12300 for expert 0 must be a number below +∞, got NaN. Use −∞ to keep a token from an expert; look for an overflow or a 0/0 upstream otherwise.'
+        'InputError: route: the logit of token 12300 for expert 0 must be a number below +∞, got NaN. Use −∞ for a mask; else look for an overflow or a 0/0 upstream.'
       const same = { sameExperts: true, sameWeights: true, sameOutput: true }
       const answered = { routed: [1, 1], computed: [3, 3] } // the layer is laid out, computed and let go
       expect(found).toEqual({ isolated, workers: 3, ...answered, ...same, refused })

@@ -110,7 +110,7 @@ describe('refusals name the rule, the value and the remedy', () => {
   test('logits that are not rows of numExperts', () => {
     expect(refusal(() => route(new Float32Array(5), router)).message).toBe(
       'route: logits must be a Float32Array of tokens × 4 values, got a Float32Array of 5. ' +
-        'Lay them out row by row, one row of numExperts logits a token.',
+        'Lay them out as [T, E], row by row.',
     )
     expect(refusal(() => route([0, 0, 0, 0] as unknown as Float32Array, router)).message).toContain(
       'an array of 4',
