@@ -6,10 +6,12 @@ import { mean, sum } from '../stats.js'
 import { atLeastOnce } from './at-least-once.js'
 import { activeParametersOf } from './decode.js'
 import { expectedDistinctExperts } from './distinct-experts.js'
+import { limitOf } from './group-limit.js'
 import { expectedGroupsTouched } from './groups-touched.js'
 import { demandHardware, exchangeFields, flopsPerSecondIn, type Hardware } from './hardware.js'
 import type { LoadsOnRanks } from './loads-on-ranks.js'
 import { busiestPorts, type Ports } from './ports.js'
+import { fairRankChances } from './rank-chances.js'
 import { expectedStraggler } from './straggler.js'
 import { allToAllBytesPerToken } from './traffic.js'
 
@@ -54,9 +56,10 @@ export interface ExpertParallelPoint {
  * one that reads most of them, and for the busiest port. A vector travels for each rank that a token needs, over the network
  * too; each exchange begins with the latency of the hardware, the same near and far and for any number of ranks, as measured
  * ones nearly are: set it to 0 for what no library could beat. Without measured loads, tokens choose each set of experts with
- * the same chance, which leaves ports and reading even and only the experts' work to `expectedStraggler`; with them, layers
- * that were not measured are like those that were. Left out: contention and packing of messages, memory for activations,
- * attention over the context as computation, and what `loadsOnRanks` leaves out.
+ * the same chance, or within a limit of groups as `expectedGroupsTouched` has it, which leaves reading even, and ports where
+ * ranks do not cut groups unevenly, and only the experts' work to `expectedStraggler`; with them, layers that were not measured
+ * are like those that were. Left out: contention and packing of messages, memory for activations, attention over the context
+ * as computation, and what `loadsOnRanks` leaves out.
  * Throws an InputError where the experts of a layer do not divide by the ranks, and on measured loads of other experts or
  * ranks.
  */
@@ -120,27 +123,34 @@ interface LayerDemand {
 type BatchOnRanks = Pick<ExpertParallelDecode, 'ranks' | 'batchPerRank' | 'hardware'>
 
 function fairLayer(
-  { numExperts, topK }: ExpertLayers,
+  layer: ExpertLayers,
   { ranks, batchPerRank, hardware: { ranksPerNode } }: BatchOnRanks,
 ): LayerDemand {
+  const { numExperts, topK } = layer
   const equally = 'Each rank holds equally many.'
   demandMultiple('expertParallelDecode: the experts of a layer', numExperts, 'ranks', ranks, equally)
   const tokens = ranks * batchPerRank
-  const chance = expectedGroupsTouched({ numExperts, topK, groups: ranks }) / ranks
+  const limit = limitOf('expertParallelDecode', layer)
+  const chances =
+    limit.numGroups > 1
+      ? fairRankChances(layer, limit, ranks)
+      : new Float64Array(ranks).fill(expectedGroupsTouched({ numExperts, topK, groups: ranks }) / ranks)
   return {
     slots: numExperts,
     expertsRead: expectedDistinctExperts({ numExperts, topK, tokens }) / ranks,
-    stragglerFactor: expectedStraggler({ tokens, numExperts, topK, ranks }),
-    ports: [busiestPorts(new Float64Array(ranks).fill(chance), ranksPerNode)],
+    stragglerFactor: expectedStraggler({ tokens, numExperts, topK, ranks, ...limit }),
+    ports: [busiestPorts(chances, ranksPerNode)],
   }
 }
 
 function measuredLayer(
-  { numExperts, topK }: ExpertLayers,
+  layer: ExpertLayers,
   measured: LoadsOnRanks,
   { ranks, batchPerRank, hardware: { ranksPerNode } }: BatchOnRanks,
 ): LayerDemand {
-  for (const [name, wanted] of Object.entries({ numExperts, topK, ranks })) {
+  const { numExperts, topK } = layer
+  const limit = limitOf('expertParallelDecode', layer)
+  for (const [name, wanted] of Object.entries({ numExperts, topK, ranks, ...limit })) {
     const found = measured[name as 'ranks']
     const remedy = 'Give loadsOnRanks those of this model, on these ranks.'
     demand(found === wanted, `expertParallelDecode: ${name} of measured must be ${wanted}`, found, remedy)

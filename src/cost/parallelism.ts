@@ -133,8 +133,8 @@ export function stageTraffic(
         const { router, latentWidth: width = model.hiddenSize } = one
         const sizes = {
           ...router,
+          numGroups: router.numGroups ?? 1,
           groups: expert,
-          topGroups: expert,
           width,
           dispatch: format,
           combine: format,

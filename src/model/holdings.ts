@@ -22,6 +22,9 @@ export interface RoutedExperts {
   /** Those that have weights, and how many of them a token uses; a mean where some choices are no experts. */
   readonly numExperts: number
   readonly topK: number
+  /** Groups of the router, and how many of them a token may use, where that is not all. */
+  readonly numGroups?: number
+  readonly topGroups?: number
   /** What an expert reads and writes; D unless given. */
   readonly width?: number
 }
@@ -37,11 +40,21 @@ const holdings: { [K in Sublayer['kind']]: (sublayer: Extract<Sublayer, { kind: 
   mlp: () => ({}),
 
   /** Of LongCat's choices some are no experts: of K, those that are when all are chosen equally often. */
-  moe({ router: { numExperts, topK }, zeroExperts = 0, latentWidth }) {
+  moe({ router, zeroExperts = 0, latentWidth, hashed }) {
+    const { numExperts, topK, numGroups = 1, topGroups = numGroups } = router
     const real = numExperts - zeroExperts
     const width = latentWidth === undefined ? {} : { width: latentWidth }
+    // A table of token ids knows no groups, and those of experts that are none do not divide the others.
+    const limited = topGroups < numGroups && zeroExperts === 0 && !hashed
+    const groups = limited ? { numGroups, topGroups } : {}
     return {
-      experts: { part: 'routedExperts', numExperts: real, topK: (topK * real) / numExperts, ...width },
+      experts: {
+        part: 'routedExperts',
+        numExperts: real,
+        topK: (topK * real) / numExperts,
+        ...groups,
+        ...width,
+      },
     }
   },
 

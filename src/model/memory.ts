@@ -16,6 +16,9 @@ export interface ExpertLayers {
   readonly layers: number
   readonly numExperts: number
   readonly topK: number
+  /** Groups of the router, and how many of them a token may use, where that is not all. */
+  readonly numGroups?: number
+  readonly topGroups?: number
   /** Of one routed expert. */
   readonly expertParameters: number
   readonly expertBytes: number
@@ -146,11 +149,10 @@ function alike(pieces: readonly Piece[], hiddenSize: number): ExpertLayers[] {
   const groups = new Map<string, ExpertLayers>()
   for (const { experts, parameters, bytesPerParameter } of pieces) {
     if (experts === undefined) continue
-    const { numExperts, topK, width = hiddenSize } = experts
-    const expertParameters = parameters / numExperts
+    const { part: _, width = hiddenSize, ...choices } = experts
+    const expertParameters = parameters / choices.numExperts
     const layer = {
-      numExperts,
-      topK,
+      ...choices,
       expertParameters,
       expertBytes: expertParameters * bytesPerParameter,
       width,
