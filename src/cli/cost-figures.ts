@@ -109,14 +109,19 @@ interface Spread {
 
 /** In their order over every number of ranks that they spread evenly over, and as they were placed. */
 function spreadsOf({ memory, loads, placed }: CostQuestion): Spread[] {
-  const [{ topK }] = memory.experts
+  const [{ topK, numGroups, topGroups }] = memory.experts
+  const router = { topK, numGroups, topGroups }
   const inOrder = commonDivisors(memory.experts.map((layer) => layer.numExperts)).map((ranks) => {
-    const measured = loads && givenLoadsOnRanks(loads, { topK, ranks })
+    const measured = loads && givenLoadsOnRanks(loads, { ...router, ranks })
     return { ranks, measured, placed: false }
   })
   if (loads === undefined || placed === undefined) return inOrder
   const { ranks, placements } = placed
-  const asPlaced = { ranks, measured: givenLoadsOnRanks(loads, { topK, ranks, placements }), placed: true }
+  const asPlaced = {
+    ranks,
+    measured: givenLoadsOnRanks(loads, { ...router, ranks, placements }),
+    placed: true,
+  }
   return [...inOrder, asPlaced].sort((a, b) => a.ranks - b.ranks)
 }
 
@@ -160,10 +165,11 @@ function rankRow(question: CostQuestion, { ranks, measured, placed }: Spread): R
  * What chance makes of as many tokens as were counted, the mean over layers, of experts in their order; undefined where
  * these do not spread evenly, and of shares, which do not tell how many tokens were counted.
  */
-function stragglerFactorByChance({ topK, numExperts, ranks, layers }: LoadsOnRanks): number | undefined {
+function stragglerFactorByChance(measured: LoadsOnRanks): number | undefined {
+  const { topK, numExperts, ranks, numGroups, topGroups, layers } = measured
   const tokens = layers.map(({ load }) => Math.round(load.reduce((sum, count) => sum + count, 0) / topK))
   if (numExperts % ranks !== 0 || tokens.some((count) => count <= 1)) return undefined
-  const sizes = { numExperts, topK, ranks }
+  const sizes = { numExperts, topK, ranks, numGroups, topGroups }
   const variance = (topK / ranks) * (1 - topK / numExperts) // of a rank's load, about, for each token
   const ofOne = gaussianStraggler({ ...sizes, tokens: 1 }) - 1 // a normal law's falls with the root of the tokens
   const chanceOf = (count: number): number =>

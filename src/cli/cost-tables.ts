@@ -46,7 +46,7 @@ export function decodeTable({ loads }: CostQuestion, { decode }: CostFigures): s
 }
 
 export function ranksTable(question: CostQuestion, { ranks }: CostFigures): string {
-  const { batchPerRank, hardware, loads, placed } = question
+  const { memory, batchPerRank, hardware, loads, placed } = question
   const rows = ranks.map((row) => [
     grouped(row.ranks),
     ...(placed ? [standing(row)] : []),
@@ -72,8 +72,11 @@ export function ranksTable(question: CostQuestion, { ranks }: CostFigures): stri
   const latencyUs = Number((1e6 * (hardware.latencySeconds as number)).toPrecision(6))
   const exchange = `An exchange takes ${latencyUs} µs and the time of its bytes.`
   const routing = loads ? `Loads: ${loads.words}.` : 'Routing: fair.'
+  const [{ numGroups, topGroups }] = memory.experts
+  const groups =
+    numGroups === undefined ? '' : ` Tokens keep to ${topGroups} of ${numGroups} groups of experts.`
   return [
-    `Experts over devices, ${grouped(batchPerRank)} sequences each; bytes of a token, memory and speed of a device. ${exchange} ${routing}`,
+    `Experts over devices, ${grouped(batchPerRank)} sequences each; bytes of a token, memory and speed of a device. ${exchange} ${routing}${groups}`,
     table(header, rows),
     ...ranksNotes(question),
     '',

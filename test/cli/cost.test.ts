@@ -89,6 +89,34 @@ describe('moesim cost', () => {
     expect((await json('deepseek-v3 --hardware h800')).decode).toEqual([])
   })
 
+  test('a router that keeps 4 of 8 groups of experts sends a token to no more than 4 of 8 devices', async () => {
+    const { stdout } = await moesim('cost deepseek-v3')
+    expect(stdout).toContain(' Routing: fair. Tokens keep to 4 of 8 groups of experts.\n')
+    const needs = rowsUnder(stdout, 'Experts over devices').map((row) => row[1])
+    expect(needs.slice(0, 7)).toEqual(['1.00', '1.97', '3.13', '3.98', '5.65', '6.79', '7.46'])
+    expect((await moesim('cost')).stdout).not.toContain('Tokens keep to')
+  })
+
+  test('so it is of measured loads, and of what chance makes of as many tokens', async () => {
+    const file = join(newFolder(), 'loads.csv')
+    const rows = Array.from({ length: 256 }, (_, e) => `3,${e},100`)
+    writeFileSync(file, `layer,expert,load\n${rows.join('\n')}\n`)
+    const [fair, measured] = [await json('deepseek-v3'), await json(`deepseek-v3 --loads ${file}`)]
+    const sizes = { numExperts: 256, topK: 8, numGroups: 8, topGroups: 4 }
+    for (const [i, { ranks, devicesPerToken, stragglerFactorByChance }] of measured.ranks.entries()) {
+      expect(devicesPerToken).toBeCloseTo(fair.ranks[i].devicesPerToken, 10)
+      const byChance = expectedStraggler({ ...sizes, tokens: 3200, ranks })
+      expect(stragglerFactorByChance).toBeCloseTo(byChance, 12)
+    }
+    const spread = Array.from({ length: 256 }, (_, e) => `3,${e},${e % 32 === 0 ? 1000 : 0}`)
+    writeFileSync(file, `layer,expert,load\n${spread.join('\n')}\n`)
+    const { code, stderr } = await moesim(['cost', 'deepseek-v3', '--loads', file])
+    expect(code).toBe(1)
+    expect(stderr).toContain(
+      `${file}: cost: tokens of layer 3 must need no more than 4 of 8 groups each, got 8. Name the model`,
+    )
+  })
+
   test.each(Object.keys(presets))('%s has its costs', async (preset) => {
     const { ranks, computeBoundTokens } = await json(`${preset} --hardware gb200`)
     expect(ranks.length).toBeGreaterThan(0)
