@@ -48,6 +48,9 @@ const epsilon = 1e-8
  * the mean logits of experts have a standard deviation of 3 or more, it goes on for 10⁵ rounds, in which the matrix
  * changes by a few per cent at most while its ε moves rows against columns.
  *
+ * Padding, a row of −∞, does not count in T, nor an expert that is closed to all tokens in E; both stay 0. The reference
+ * counts them, so that rows cannot add up to what columns do: an imbalance, and many more rounds.
+ *
  * In float64, rounded once to float32. Source: Megatron-LM `sinkhorn`. Throws an InputError on logits that do not fit,
  * are NaN, or above 700, where the sums could leave float64 (Megatron-LM's, in float32, leave it above 88).
  */
@@ -67,39 +70,64 @@ function scaledMatrix(logits: Float32Array, numExperts: number, who: string): Si
   demand(high < 0, `${who}: logits must be at most 700`, logits[high], 'Scale them down.')
   const tokens = logits.length / numExperts
   const powers = Float64Array.from(logits, exp)
+  const open = countOpen(powers, numExperts)
   const rows = new Float64Array(tokens)
   const columns = new Float64Array(numExperts).fill(1)
   const changes: number[] = []
   do {
-    scaleRows(powers, rows, columns)
-    changes.push(scaleColumns(powers, rows, columns))
+    scaleRows(powers, rows, columns, 1 / open.rows)
+    changes.push(scaleColumns(powers, rows, columns, 1 / open.columns))
   } while (changes.length < mostRounds && changes[changes.length - 1] > largestChange)
   const scaled = (power: number, i: number): number =>
     columns[i % numExperts] * power * rows[Math.floor(i / numExperts)]
   return { matrix: Float32Array.from(powers, scaled), changes }
 }
 
-/** Sets the row scales to (1/T) / (Σ over experts of column scale · power + ε). */
-function scaleRows(powers: Float64Array, rows: Float64Array, columns: Float64Array): void {
+/** How many rows, and columns, have anything to share out. */
+function countOpen(powers: Float64Array, width: number): { rows: number; columns: number } {
+  const columns = new Uint8Array(width)
+  let rows = 0
+  for (let row = 0; row < powers.length; row += width) {
+    let open = 0
+    for (let e = 0; e < width; e++) {
+      if (powers[row + e] === 0) continue
+      open = 1
+      columns[e] = 1
+    }
+    rows += open
+  }
+  return { rows, columns: columns.reduce((sum, open) => sum + open, 0) }
+}
+
+/** Sets the scales of open rows to share / (Σ over experts of column scale · power + ε), those of others to 0. */
+function scaleRows(powers: Float64Array, rows: Float64Array, columns: Float64Array, share: number): void {
   for (let token = 0; token < rows.length; token++) {
     let sum = 0
     for (let e = 0; e < columns.length; e++) sum += columns[e] * powers[token * columns.length + e]
-    rows[token] = 1 / rows.length / (sum + epsilon)
+    rows[token] = sum > 0 ? share / (sum + epsilon) : 0
   }
 }
 
-/** The same for columns, (1/E) / (Σ over tokens + ε); returns the mean of how far they moved. */
-function scaleColumns(powers: Float64Array, rows: Float64Array, columns: Float64Array): number {
+/** The same for columns, share / (Σ over tokens + ε), but closed ones stay; returns how far an open one moved, on average. */
+function scaleColumns(
+  powers: Float64Array,
+  rows: Float64Array,
+  columns: Float64Array,
+  share: number,
+): number {
   const sums = new Float64Array(columns.length)
   for (let token = 0; token < rows.length; token++) {
     const row = token * columns.length
     for (let e = 0; e < columns.length; e++) sums[e] += rows[token] * powers[row + e]
   }
   let moved = 0
+  let open = 0
   for (let e = 0; e < columns.length; e++) {
-    const scale = 1 / columns.length / (sums[e] + epsilon)
+    if (sums[e] === 0) continue
+    const scale = share / (sums[e] + epsilon)
     moved += Math.abs(scale - columns[e])
     columns[e] = scale
+    open++
   }
-  return moved / columns.length
+  return open === 0 ? 0 : moved / open
 }

@@ -102,6 +102,25 @@ describe('Sinkhorn routing', () => {
     expect(maxViolation(loadOf(balanced))).toBeLessThan(0.25)
   })
 
+  test('counts neither padding nor an expert closed to all: the rest is routed as if they were not there', () => {
+    const batch = batchOf(1)
+    const { matrix, changes } = sinkhornMatrix(batch, 8)
+    const padded = new Float32Array(batch.length + 128 * 8).fill(-Infinity)
+    padded.set(batch, 64 * 8)
+    const amidPadding = sinkhornMatrix(padded, 8)
+    expect(amidPadding.changes).toEqual(changes)
+    expect(amidPadding.matrix.subarray(64 * 8, 64 * 8 + batch.length)).toEqual(matrix)
+    const { experts } = routeBy(sinkhorn({ numExperts: 8, topK: 1 }), padded, 8)
+    expect(experts.subarray(64, 576)).toEqual(routeBy(sinkhorn({ numExperts: 8, topK: 1 }), batch, 8).experts)
+    const wider = new Float32Array((batch.length / 8) * 9).map((_, i) =>
+      i % 9 === 3 ? -Infinity : batch[Math.floor(i / 9) * 8 + (i % 9) - Number(i % 9 > 3)],
+    )
+    const withClosed = sinkhornMatrix(wider, 9)
+    expect(withClosed.changes).toEqual(changes)
+    expect(withClosed.matrix.filter((_, i) => i % 9 !== 3)).toEqual(matrix)
+    expect(sinkhornMatrix(new Float32Array(16).fill(-Infinity), 8).matrix).toEqual(new Float32Array(16))
+  })
+
   test('never takes an expert masked by −∞', () => {
     const masked = Float32Array.of(-Infinity, 0, 1, 2, -Infinity, -Infinity)
     expect(chosen(routeBy(sinkhorn({ numExperts: 2, topK: 2 }), masked, 2))).toEqual([[1], [0, 1], []])
