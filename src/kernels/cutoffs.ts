@@ -68,7 +68,7 @@ export function cutLogits(
     const near = cut - bias[e] - unit * (Math.abs(cut) + Math.abs(bias[e]))
     const score = near - Math.abs(near) * 4 * unit
     if (!sigmoid && scoring !== 'sqrtsoftplus') {
-      out[e] = Math.max(-never, Math.min(score - 1e-44, never))
+      out[e] = Math.min(score - 1e-44, never)
       continue
     }
     const softplus = sigmoid || score < 3e-3 ? 0 : score * score // 0 where it is not needed, or its logarithm does

@@ -1,34 +1,16 @@
-import { selectBest } from './select-best.js'
+import { type Groups, groupKeeper } from './keep-groups.js'
 
-/** Experts in contiguous groups of one size, of which the best `topGroups` are kept. */
-export interface Groups {
-  readonly numExperts: number
-  readonly numGroups: number
-  readonly topGroups: number
-  /** A group's score is the sum of its so many best keys. */
-  readonly groupScoreTop: number
-}
-
-/** A function that sets the keys [E] of every expert outside the best groups to −∞; `round` rounds the groups' scores, in place. */
-export function groupMask(
-  { numExperts, numGroups, topGroups, groupScoreTop }: Groups,
-  round?: (scores: Float32Array) => void,
-): (keys: Float32Array) => void {
-  const size = numExperts / numGroups
-  const groupScores = new Float32Array(numGroups)
-  const best = new Int32Array(groupScoreTop)
-  const bestKeys = new Float32Array(groupScoreTop)
-  const kept = new Int32Array(topGroups)
-  const keptScores = new Float32Array(topGroups)
+/** A function that sets the keys [E] of every expert outside the best groups to −∞; `round` rounds the groups' scores. */
+export function groupMask(groups: Groups, round?: (score: number) => number): (keys: Float32Array) => void {
+  const { numExperts } = groups
+  const list = new Int32Array(numExperts)
+  const scores = new Float32Array(numExperts)
+  const keepGroups = groupKeeper(groups, { list, scores, bias: new Float32Array(numExperts) }, round)
   return (keys) => {
-    for (let group = 0; group < numGroups; group++) {
-      selectBest(keys, group * size, (group + 1) * size, bestKeys, best, 0)
-      groupScores[group] = bestKeys.reduce((sum, key) => Math.fround(sum + key))
-    }
-    round?.(groupScores)
-    selectBest(groupScores, 0, numGroups, keptScores, kept, 0)
-    for (let group = 0; group < numGroups; group++) {
-      if (!kept.includes(group)) keys.fill(Number.NEGATIVE_INFINITY, group * size, (group + 1) * size)
-    }
+    for (let e = 0; e < numExperts; e++) list[e] = e
+    scores.set(keys)
+    const { count } = keepGroups(0, 0, numExperts, Number.NEGATIVE_INFINITY)
+    keys.fill(Number.NEGATIVE_INFINITY)
+    for (let i = 0; i < count; i++) keys[list[i]] = scores[i]
   }
 }

@@ -56,12 +56,16 @@ function maskGroups(keys: Float32Array, router: RouterConfig): void {
   const size = numExperts / numGroups
   const { groupScoreTop = Math.min(2, size) } = router
   if (topGroups === numGroups) return
-  const sums = Float32Array.from({ length: numGroups }, (_, group) => {
+  const standing = Array.from({ length: numGroups }, (_, group) => {
     const own = keys.subarray(group * size, (group + 1) * size)
-    const tops = best(own, groupScoreTop).map((e) => (e < 0 ? -Infinity : own[e]))
-    return tops.reduce((sum, key) => Math.fround(sum + key))
-  })
-  const kept = best(sums, topGroups)
+    const tops = best(own, groupScoreTop).filter((e) => e >= 0)
+    const sums: number[] = []
+    for (const e of tops) sums.push(Math.fround((sums.at(-1) ?? 0) + own[e]!))
+    while (sums.at(-1) === -Infinity) sums.pop() // an overflow
+    return { group, open: sums.length, sum: sums.at(-1) ?? 0 }
+  }).filter(({ open }) => open > 0)
+  standing.sort((a, b) => b.open - a.open || b.sum - a.sum || a.group - b.group)
+  const kept = standing.slice(0, topGroups).map(({ group }) => group)
   for (let e = 0; e < numExperts; e++) if (!kept.includes(Math.floor(e / size))) keys[e] = -Infinity
 }
 

@@ -27,6 +27,8 @@ const normal = (draw: Draw): number => {
   return sum
 }
 
+const largest = 3.4028234663852886e38
+
 const denormal = 1.401298464324817e-45
 
 /** How the logits of a batch are drawn: each gives a row's own way to draw a logit. */
@@ -50,6 +52,11 @@ const batches: Readonly<Record<string, (draw: Draw) => () => number>> = {
   masked: (draw) => {
     const share = draw() ** 3
     return () => (draw() < share ? normal(draw) : -Infinity)
+  },
+  'nearly all masked': (draw) => () => (draw() < 0.08 ? normal(draw) : -Infinity),
+  'at the end of float32': (draw) => {
+    const share = draw()
+    return () => (draw() < share ? -largest * draw() ** 0.1 : draw() < 0.1 ? -largest : -Infinity)
   },
   'here and there masked': (draw) => () => (draw() < 0.9 ? normal(draw) : -Infinity),
 }

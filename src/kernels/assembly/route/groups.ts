@@ -11,7 +11,12 @@ import {
   scratch,
   width,
 } from './plan'
-import { select } from './select'
+import { select as selectKeys } from './select'
+
+// Of each group, behind the keys and places of the best: its score, the least key in it, and −1 if it is kept.
+const atSums: usize = 8192
+const atLasts: usize = 12288
+const atKeeps: usize = 16384
 
 /**
  * Leaves the best K only the best groups of a token, whose experts are listed in order from `start` to `end`: the keys of
@@ -20,44 +25,43 @@ import { select } from './select'
  */
 export function keepGroups(start: usize, end: usize, cut: f32): f32 {
   const best = scratch + atBest
-  const sums = best + 8192
-  const lasts = best + 12288
   const size = width / groups
-  const groupBytes = (<usize>groups) << 2
+  const groupsEnd = best + ((<usize>groups) << 2)
+  memory.fill(best + atKeeps, 0, groupsEnd - best)
+  let least: f32 = Infinity
+  let missing = keptGroups
+  // Each pass sums one key less, for the places that groups with enough open experts have left.
+  for (let top = groupTop; top && missing; top--) {
+    let at = start
+    let until = size
+    for (let g = best; g < groupsEnd; g += 4, until += size) {
+      const from = at
+      while (at < end && load<i32>(at, atExperts) < until) at += 4
+      selectKeys(from + atKeys, <i32>((at - from) >> 2), top, best)
+      let sum = load<f32>(g, atKeeps) // if it is kept already, NaN, which is not selected
+      for (let k = best, after = k + ((<usize>top) << 2); k < after; k += 4) {
+        sum += max(load<f32>(k), cut) // no more than what it can be, since rounding keeps the order of sums
+      }
+      store<f32>(g, sum, atSums)
+      store<f32>(g, load<f32>(best + ((<usize>top) << 2) - 4), atLasts)
+    }
+    selectKeys(best + atSums, groups, missing, best)
+    for (let k = best; missing; k += 4, missing--) {
+      const group = load<i32>(k, 4096)
+      if (group < 0) break
+      const g = best + ((<usize>group) << 2)
+      least = min(least, load<f32>(g, atLasts))
+      store<i32>(g, -1, atKeeps)
+    }
+  }
+  if (least < cut) memory.fill(best + atKeeps, 0, groupsEnd - best)
   let at = start
   let until = size
-  for (let g: usize = 0; g < groupBytes; g += 4, until += size) {
-    const from = at
-    while (at < end && load<i32>(at, atExperts) < until) at += 4
-    select(from + atKeys, <i32>((at - from) >> 2), groupTop, best)
-    // No more than what it can be, since rounding keeps the order of sums.
-    let last = load<f32>(best)
-    let sum = max(last, cut)
-    for (let k = 1; k < groupTop; k++) {
-      last = load<f32>(best + ((<usize>k) << 2))
-      sum += max(last, cut)
-    }
-    store<f32>(sums + g, sum)
-    store<f32>(lasts + g, last)
-  }
-  select(sums, groups, keptGroups, best)
-  memory.fill(sums, 0, groupBytes)
-  let least: f32 = Infinity
-  for (let k = 0; k < keptGroups; k++) {
-    const group = load<i32>(best + 4096 + ((<usize>k) << 2))
-    if (group < 0) break
-    const g = (<usize>group) << 2
-    least = min(least, load<f32>(lasts + g))
-    store<i32>(sums + g, -1)
-  }
-  if (least < cut) memory.fill(sums, 0, groupBytes)
-  at = start
-  until = size
-  for (let g: usize = 0; g < groupBytes; g += 4, until += size) {
-    const kept = load<i32>(sums + g)
+  for (let g = best; g < groupsEnd; g += 4, until += size) {
+    const kept = load<i32>(g, atKeeps)
     for (; at < end && load<i32>(at, atExperts) < until; at += 4) {
       store<i32>(at, load<i32>(at, atRanks) & kept, atRanks)
-      store<i32>(at, (load<i32>(at, atKeys) & kept) | (reinterpret<i32>(-(<f32>Infinity)) & ~kept), atKeys)
+      store<i32>(at, select<i32>(load<i32>(at, atKeys), reinterpret<i32>(-(<f32>Infinity)), kept), atKeys)
     }
   }
   return least

@@ -44,7 +44,7 @@ export const atSorted: usize = atRows + 16 * 72
 export const atSelected: usize = atSorted + 16 * 48
 export const atLeast: usize = atSelected + 32 * 40 // float32: no key of an expert that is not listed is above it
 export const atBest: usize = atLeast + 128 // groups, up to 1024 of them
-export const scratchBytes: usize = atBest + 4 * 1024 * 4
+export const scratchBytes: usize = atBest + 5 * 1024 * 4
 
 export function plan(
   numExperts: i32,
