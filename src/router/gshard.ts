@@ -31,7 +31,7 @@ export function gshardTop2Sampled(numExperts: number): Router {
     const logits = logitsOf(batch, numExperts, 'gshardTop2Sampled')
     refuseUnordered(logits, numExperts, 'gshardTop2Sampled')
     const firsts = topK(logits, numExperts, 1)
-    const draws = random('noise/gumbel', layer, step)
+    const draws = random('noise/sampled-second', layer, step)
     const keys = new Float32Array(numExperts)
     const experts = new Int32Array(2 * batch.tokens)
     firsts.forEach((first, token) => {

@@ -27,7 +27,10 @@ export function jitter(epsilon: number): RowStep {
  */
 export function additiveJitter(epsilon: number): RowStep {
   demand(epsilon >= 0 && epsilon <= 1, 'additiveJitter: epsilon must be from 0 to 1', epsilon, 'Use 0.1.')
-  return noise('noise/jitter', (draws) => (value) => value + 1 - epsilon + 2 * epsilon * draws.uniform())
+  return noise(
+    'noise/additive-jitter',
+    (draws) => (value) => value + 1 - epsilon + 2 * epsilon * draws.uniform(),
+  )
 }
 
 /**
@@ -52,7 +55,10 @@ export function gumbelNoise(): RowStep {
   return noise('noise/gumbel', (draws) => (value) => value + gumbel(draws))
 }
 
-/** A step that changes each value by draws of a stream of its own: no two kinds of noise are made of the same numbers. */
+/**
+ * A step that changes each value by draws of the stream of its kind: no two kinds of noise are made of the same numbers. That
+ * two steps of a kind are not either is seen to where they are applied.
+ */
 function noise(
   stream: string,
   changeBy: (draws: Draws, width: number) => (value: number) => number,

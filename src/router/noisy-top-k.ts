@@ -39,7 +39,7 @@ export function noisyTopK(options: NoisyTopKOptions): Router {
     const hidden = hiddenOf(batch, 'noisyTopK')
     const logits = routerLogits(hidden, ofLayer(gateWeights, layer, 'noisyTopK'), numExperts)
     const raw = routerLogits(hidden, ofLayer(noiseWeights, layer, 'noisyTopK'), numExperts)
-    const draws = random('noise/normal', layer, step)
+    const draws = random('noise/noisy-top-k', layer, step)
     const noise = new Float64Array(numExperts)
     for (let row = 0; row < logits.length; row += numExperts) {
       draws.at(row / numExperts).normals(noise)

@@ -53,7 +53,7 @@ describe('GShard top-2', () => {
   })
 
   test('sampled: the noise of a token is its own', () => {
-    const draws = streams(1)('noise/gumbel')
+    const draws = streams(1)('noise/sampled-second')
     const seconds = Array.from({ length: 30 }, (_, token) => {
       draws.at(token)
       const [, one, two] = [gumbel(draws), gumbel(draws), gumbel(draws)]

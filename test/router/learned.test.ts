@@ -59,7 +59,7 @@ describe('noisyTopK', () => {
       gateWeights: new Float32Array(2),
       noiseWeights: new Float32Array(2),
     }
-    const draws = streams(1)('noise/normal')
+    const draws = streams(1)('noise/noisy-top-k')
     const firsts = Array.from({ length: 30 }, (_, token) => {
       draws.at(token)
       const [first, second] = [draws.normal(), draws.normal()]

@@ -98,6 +98,9 @@ describe('steps that draw', () => {
     const centre = mean(gumbels)
     const correlation = mean(gumbels.map((value, i) => (value - centre) * ((normals[i] - 1) ** 2 - 1)))
     expect(Math.abs(correlation)).toBeLessThan(0.05)
+    const added = additiveJitter(1)(ones, 4, context)
+    const product = jitter(1)(ones, 4, context).map((factor, i) => 3 * (factor - 1) * (added[i] - 2))
+    expect(Math.abs(mean(product))).toBeLessThan(0.05)
   })
 
   test('refuse what is no size of noise', () => {
