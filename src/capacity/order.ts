@@ -1,3 +1,4 @@
+import { demandWhole } from '../errors.js'
 import type { Draws } from '../random.js'
 import type { Routing } from '../router/routing.js'
 
@@ -49,12 +50,18 @@ export function probabilityOrder(routing: Routing): Int32Array {
 /**
  * Every order with the same chance: random token selection, DeepSpeed's `use_rts`. In a simulation, pass
  * `context.random('capacity', context.layer, context.step)`.
+ *
+ * A token's lot hangs on its place in the batch alone. The routing of a part, as `groupwise` hands it on, starts at
+ * `firstToken` of the batch; without it, every part would draw what the first does. Throws an InputError on a place that is
+ * no token.
  */
-export function randomOrder(routing: Routing, draws: Draws): Int32Array {
+export function randomOrder(routing: Routing, draws: Draws, firstToken = 0): Int32Array {
   const { tokens, topK } = routing
+  const last = 2 ** 32 - tokens
+  demandWhole('randomOrder: firstToken', firstToken, 0, last, 'It is where the part begins in its batch.')
   const keys = new Float64Array(tokens * topK)
   for (let token = 0; token < tokens; token++) {
-    draws.at(token)
+    draws.at(firstToken + token)
     for (let k = 0; k < topK; k++) keys[token * topK + k] = draws.uniform()
   }
   return descending(tokenMajorOrder(routing), keys)

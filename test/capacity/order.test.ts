@@ -2,6 +2,7 @@ import fc from 'fast-check'
 import {
   batchPrioritizedOrder,
   choiceMajorOrder,
+  groupwise,
   probabilityOrder,
   type Routing,
   randomOrder,
@@ -93,6 +94,22 @@ describe('orders of service', () => {
     const counts = new Map<number, number>()
     for (const slot of leaders) counts.set(slot % 8, (counts.get(slot % 8) ?? 0) + 1)
     for (let i = 0; i < 8; i++) expect(Math.abs(counts.get(i)! - 50)).toBeLessThan(4 * Math.sqrt(50))
+  })
+
+  test('random: a token of a part draws what it draws in the whole batch, so that no two groups draw the same', () => {
+    const routing = routingOf(2, new Array(64).fill([0, 1]))
+    const orders: number[][] = []
+    groupwise(routing, 4, (part, group) => {
+      orders.push([...randomOrder(part, draws(), group * part.tokens)])
+      return part
+    })
+    const whole = [...randomOrder(routing, draws())]
+    orders.forEach((order, group) => {
+      const own = whole.filter((slot) => Math.floor(slot / 32) === group)
+      expect(order).toEqual(own.map((slot) => slot - 32 * group))
+    })
+    expect(orders[1]).not.toEqual(orders[0])
+    expect(() => randomOrder(routing, draws(), -1)).toThrow('randomOrder: firstToken must be a whole number')
   })
 
   test('random: what one token draws does not depend on what the others chose', () => {
