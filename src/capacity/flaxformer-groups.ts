@@ -12,7 +12,8 @@ export interface FlaxformerGroupsOptions {
  * How many groups flaxformer makes of a batch, for `groupwise`: the smallest multiple of numExperts · replicas that divides
  * the tokens and is ⌊tokens / mostTokens⌋ at least. Where that is rounded down, groups can be larger than mostTokens.
  *
- * Source: flaxformer `_num_groups`. Throws an InputError where no such number is.
+ * Source: flaxformer `_num_groups`, which has these rules, but where no number meets them comes to an end at groups of one
+ * token each, and gives that. Here it is refused: such groups cannot be dealt out to the experts evenly.
  */
 export function flaxformerGroups(tokens: number, options: FlaxformerGroupsOptions): number {
   const who = 'flaxformerGroups'

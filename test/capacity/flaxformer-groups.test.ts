@@ -11,6 +11,7 @@ describe('flaxformerGroups', () => {
     [96, 10, 2, 2, 12], // 9 at least
     [10, 4, 1, 1, 2], // ⌊10 / 4⌋: groups of 5, larger than asked for
     [4, 1, 8, 1, undefined],
+    [10, 100, 4, 1, undefined], // flaxformer: 10, which 4 does not divide
   ])('%d tokens, %d a group, %d experts of %d copies', (tokens, mostTokens, numExperts, replicas, wanted) => {
     const groups = () => flaxformerGroups(tokens, { mostTokens, numExperts, replicas })
     if (wanted !== undefined) expect(groups()).toBe(wanted)
