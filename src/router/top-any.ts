@@ -39,17 +39,17 @@ export function topAny(gates: TopAnyGate | readonly TopAnyGate[]): Router {
 export function topAnyEvaluation(gates: TopAnyGate | readonly TopAnyGate[]): Router {
   return (batch, _, { layer }) => {
     const who = 'topAnyEvaluation'
-    const { keys, scores, numExperts } = gateTokens(who, batch, ofLayer(gates, layer, who))
-    topK(scores, numExperts, 1).forEach((best, token) => {
+    const { keys, cosines, numExperts } = gateTokens(who, batch, ofLayer(gates, layer, who))
+    topK(cosines, numExperts, 1).forEach((best, token) => {
       const row = token * numExperts
       const none = keys.subarray(row, row + numExperts).every((key) => key === Number.NEGATIVE_INFINITY)
-      if (none) keys[row + best] = scores[row + best]
+      if (none) keys[row + best] = cosines[row + best]
     })
     return routeEqually(keys, numExperts)
   }
 }
 
-/** [T, E] scores, and the same with −∞ where they do not pass the expert's threshold. */
+/** [T, E] cosines, and their scores, −∞ where they do not pass the expert's threshold. */
 function gateTokens(who: string, batch: Batch, { weight, thresholds, scale = 1, ...rest }: TopAnyGate) {
   demandNothingElse(`${who}: the gate`, rest)
   const hidden = hiddenOf(batch, who)
@@ -61,12 +61,19 @@ function gateTokens(who: string, batch: Batch, { weight, thresholds, scale = 1, 
     scale,
     'Leave it out for 1.',
   )
+  const odd = thresholds.findIndex(Number.isNaN)
+  demand(
+    odd < 0,
+    `${who}: the threshold of expert ${odd} must be a number`,
+    thresholds[odd],
+    'It is a cosine, 0 to start with.',
+  )
   const cosines = routerLogits(unitRows(hidden, width), unitRows(weight, width), numExperts)
   refuseUnordered(cosines, numExperts, who)
   const scores = cosines.map((cosine) => sigmoid(scale * cosine))
   const passes = thresholds.map((threshold) => sigmoid(scale * threshold))
   const keys = scores.map((score, i) => (score > passes[i % numExperts] ? score : Number.NEGATIVE_INFINITY))
-  return { keys, scores, numExperts }
+  return { keys, cosines, numExperts }
 }
 
 /** All open experts, which share a weight of 1. */

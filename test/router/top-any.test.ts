@@ -37,6 +37,13 @@ describe('top-any routing', () => {
     expect(chosen(run(topAny({ ...one, scale: 90 }), batch))).toEqual([[]])
   })
 
+  test('in evaluation goes by the cosine where sigmoids are equal', () => {
+    const steep = { weight: Float32Array.of(4, 3, 3, 4), thresholds: Float32Array.of(1, 1), scale: 100 }
+    const batch = { tokens: 1, hidden: Float32Array.of(0, 1) } // cosines 0.6 and 0.8
+    expect(Math.fround(sigmoid(60))).toBe(1)
+    expect(chosen(run(topAnyEvaluation(steep), batch))).toEqual([[1]])
+  })
+
   test('has a gate for every layer, or one for all, and counts a hidden state of 0 as no direction', () => {
     const higher = { ...gate, thresholds: Float32Array.of(0.9, 0.9, 0.9) }
     const router = topAny([gate, higher])
@@ -56,6 +63,12 @@ describe('top-any routing', () => {
       'topAny: weight must hold numExperts = 3 rows',
     ],
     ['a scale of 0', { ...gate, scale: 0 }, batch, 'topAny: scale must be a finite number above 0'],
+    [
+      'a threshold that is none',
+      { ...gate, thresholds: Float32Array.of(0, Number.NaN, 0) },
+      batch,
+      'topAny: the threshold of expert 1 must be a number',
+    ],
     ['NaN', gate, { tokens: 1, hidden: Float32Array.of(Number.NaN, 0) }, 'topAny: the logit of token 0'],
   ])('refuses %s', (_, options, batch, rule) => {
     expect(() => run(topAny(options), batch)).toThrow(InputError)
