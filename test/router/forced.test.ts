@@ -36,6 +36,21 @@ describe('roundRobin', () => {
   })
 })
 
+test('roundRobin deals to open rows, whatever padding stands between', () => {
+  const logits = maskPadding(
+    normalRows(17, 8),
+    Array.from({ length: 17 }, (_, token) => token % 2),
+  )
+  const routing = run(roundRobin(router), { tokens: 17, logits })
+  expect(new Set(loadOf(routing))).toEqual(new Set([3]))
+  expect(rowsOf(routing).slice(0, 4)).toEqual([
+    [-1, -1, -1],
+    [0, 1, 2],
+    [-1, -1, -1],
+    [3, 4, 5],
+  ])
+})
+
 describe('randomRouting', () => {
   test('gives every expert the same chance, and the imbalance of pure chance', () => {
     const routing = run(randomRouting(router), { tokens: 8000 })
