@@ -74,7 +74,7 @@ function mixTwice(who: string, { numExperts, jitter, ...rest }: SparseMixerOptio
 
 /** A row of logits with −∞ for those too far below the largest. */
 function closeToBest(logits: Float32Array, jitter: number): Float32Array {
-  const largest = Math.max(...logits)
+  const largest = logits.reduce((most, logit) => Math.max(most, logit))
   return logits.map((logit) => {
     const far = (largest - logit) / Math.max(Math.abs(logit), largest) > 2 * jitter // 0 / 0 is not far
     return far ? Number.NEGATIVE_INFINITY : logit

@@ -23,6 +23,13 @@ describe('SparseMixer', () => {
     expect(wide.weights[0]).toBeCloseTo(1 / (1 + Math.exp(-0.5)), 6)
   })
 
+  test('takes as many experts as it says it does', () => {
+    const numExperts = 1 << 20
+    const logits = new Float32Array(numExperts).map((_, e) => e / numExperts)
+    const { experts } = routeBy(sparseMixer({ numExperts, jitter: 0.01 }), logits, numExperts)
+    expect([...experts]).toEqual([numExperts - 1, numExperts - 2])
+  })
+
   test('ties go to the lower expert, and masked experts stay out', () => {
     expect(chosen(routeBy(sparseMixer(options), new Float32Array(4), 4))).toEqual([[0, 1]])
     const masked = Float32Array.of(-Infinity, -Infinity, 1, -Infinity, ...new Array(4).fill(-Infinity))
