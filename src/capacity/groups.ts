@@ -15,7 +15,7 @@ export function groupwise(
   groups: number,
   bound: (part: Routing, group: number) => Routing,
 ): Routing {
-  const { topK, numExperts, experts, weights, dropped, scores } = routing
+  const { experts, weights, dropped, scores, sharedWeights } = routing
   demandWhole('groupwise: groups', groups, 1, Math.max(1, routing.tokens), 'A group has a token at least.')
   refuseFillers('groupwise', routing)
   const tokens = routing.tokens / groups
@@ -25,16 +25,20 @@ export function groupwise(
     groups,
     'Groups are contiguous and of one size.',
   )
-  const parts = Array.from({ length: groups }, (_, group) => {
-    const [from, to] = [group * tokens * topK, (group + 1) * tokens * topK]
-    return {
-      ...routing,
-      tokens,
-      experts: experts.slice(from, to),
-      weights: weights.slice(from, to),
-      dropped: group === 0 ? dropped : 0,
-      ...(scores && { scores: scores.slice(group * tokens * numExperts, (group + 1) * tokens * numExperts) }),
-    }
-  })
+  const parts = Array.from({ length: groups }, (_, group) => ({
+    ...routing,
+    tokens,
+    experts: partOf(experts, group, groups),
+    weights: partOf(weights, group, groups),
+    dropped: group === 0 ? dropped : 0,
+    ...(scores && { scores: partOf(scores, group, groups) }),
+    ...(sharedWeights && { sharedWeights: partOf(sharedWeights, group, groups) }),
+  }))
   return joinRoutings(parts.map(bound))
+}
+
+/** The rows of a group, of an array that has rows of one width for all tokens. */
+function partOf<A extends Int32Array | Float32Array>(rows: A, group: number, groups: number): A {
+  const length = rows.length / groups
+  return rows.slice(group * length, (group + 1) * length) as A
 }

@@ -4,13 +4,10 @@ import { logitsOf } from './logits.js'
 import type { Batch } from './protocol.js'
 import { routeScored } from './route.js'
 import { routeAt } from './route-at.js'
-import type { ScoredRouting } from './routing.js'
+import type { Routing, ScoredRouting } from './routing.js'
 
 /** A routing over the routed experts, and what is always on beside them. */
-export interface JointRouting extends ScoredRouting {
-  /** [T, S] the weights of the shared experts; 0 at padding. */
-  readonly sharedWeights: Float32Array
-}
+export type JointRouting = ScoredRouting & Required<Pick<Routing, 'sharedWeights'>>
 
 /**
  * Shared experts in the router's norm: they have logits of their own, are always chosen, and their sigmoids are

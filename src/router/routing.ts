@@ -1,4 +1,5 @@
 import { addTo, concatenate } from '../arrays.js'
+import { sum } from '../stats.js'
 import { checkExperts } from './check-experts.js'
 
 /** Which experts each token goes to, and with what weight: the answer of every router. */
@@ -17,6 +18,8 @@ export interface Routing {
    * select on scores, for balance rules that look at them.
    */
   readonly scores?: Float32Array
+  /** [T, S] the weights of experts that are always on, told by `jointNorm`; 0 at padding. */
+  readonly sharedWeights?: Float32Array
   /** Where rows of a token have been filled up for a fixed shape, see `PaddedRouting`: fillers stand behind its own slots. */
   readonly fillers?: Int32Array
   readonly ownSlots?: number
@@ -73,28 +76,35 @@ export function widen(routing: Routing, topK: number, own: number): Routing {
   return { ...routing, topK, experts, weights }
 }
 
-/** Several routings, one or more, as if their tokens had been one batch: rows as wide as the widest, scores if all tell them. */
+/**
+ * Several routings, one or more, as if their tokens had been one batch: rows as wide as the widest, scores and shared weights
+ * if all tell them.
+ */
 export function joinRoutings(parts: readonly Routing[]): Routing {
   if (parts.length === 1) return parts[0]
   const own = parts.reduce((most, part) => Math.max(most, ownSlotsOf(part)), 0)
   const topK = parts.reduce((most, part) => Math.max(most, own + part.topK - ownSlotsOf(part)), 0)
   const rows = parts.map((part) => widen(part, topK, own))
-  const told = rows.flatMap(({ scores }) => scores ?? [])
-  const filled = rows.flatMap(({ fillers }) => (fillers === undefined ? [] : [fillers]))
+  const ifTold = (name: 'scores' | 'sharedWeights') => {
+    const told = rows.flatMap((row) => row[name] ?? [])
+    return told.length === rows.length && { [name]: concatenate(told) }
+  }
+  const filled = rows.flatMap(({ fillers }) => fillers ?? [])
   return {
-    tokens: rows.reduce((sum, { tokens }) => sum + tokens, 0),
+    tokens: sum(rows.map(({ tokens }) => tokens)),
     topK,
     numExperts: rows[0].numExperts,
     experts: concatenate(rows.map(({ experts }) => experts)),
     weights: concatenate(rows.map(({ weights }) => weights)),
-    dropped: rows.reduce((sum, { dropped }) => sum + dropped, 0),
-    ...(told.length === rows.length && { scores: concatenate(told) }),
+    dropped: sum(rows.map(({ dropped }) => dropped)),
+    ...ifTold('scores'),
+    ...ifTold('sharedWeights'),
     ...(filled.length > 0 && { fillers: sumOf(filled), ownSlots: own }),
   }
 }
 
-function sumOf(counts: readonly Int32Array[]): Int32Array {
-  const sum = new Int32Array(counts[0].length)
-  for (const more of counts) addTo(sum, more)
-  return sum
+function sumOf([first, ...others]: readonly Int32Array[]): Int32Array {
+  const total = first.slice()
+  for (const more of others) addTo(total, more)
+  return total
 }

@@ -1,4 +1,4 @@
-import { demandNothingElse } from '../errors.js'
+import { demandNothingElse, demandWhole } from '../errors.js'
 import type { RouterConfig } from './config.js'
 import type { Routing } from './routing.js'
 
@@ -18,10 +18,13 @@ export interface LongcatOptions {
  * to loads and biases; `identityWeights` is what a token's input is multiplied by, `realExpertsPerToken` what it costs,
  * `longcatBalance` the rule that holds the mean of that.
  *
- * Source: LongCat-Flash, arXiv 2509.01322; `LongcatFlashTopkRouter` of Hugging Face transformers.
+ * Source: LongCat-Flash, arXiv 2509.01322; `LongcatFlashTopkRouter` of Hugging Face transformers. Throws an InputError on
+ * numbers of experts that are none.
  */
 export function longcat({ numReal, numZero, topK, scale, ...rest }: LongcatOptions): RouterConfig {
   demandNothingElse('longcat: the options', rest)
+  demandWhole('longcat: numReal', numReal, 1, 1 << 20, 'It is the number of experts that compute.')
+  demandWhole('longcat: numZero', numZero, 0, 1 << 20, 'It is the number of identity experts after them.')
   return { numExperts: numReal + numZero, topK, scoreFunction: 'softmax', normalize: false, scale }
 }
 

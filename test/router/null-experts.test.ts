@@ -3,6 +3,7 @@ import {
   type Batch,
   biasBalance,
   gaussian,
+  groupwise,
   InputError,
   identityWeights,
   type JointRouting,
@@ -76,6 +77,14 @@ describe('nullExperts', () => {
 
 describe('zero-computation experts', () => {
   const router = longcat({ numReal: 4, numZero: 2, topK: 3, scale: 6 })
+
+  test.each([
+    [{ numReal: 10, numZero: -2 }, 'longcat: numZero must be'],
+    [{ numReal: 0, numZero: 8 }, 'longcat: numReal must be'],
+    [{ numReal: 2.5, numZero: 2.5 }, 'longcat: numReal must be'],
+  ])('refuse %o', (sizes, rule) => {
+    expect(() => longcat({ ...sizes, topK: 3, scale: 6 })).toThrow(rule)
+  })
 
   test('are experts like all others: softmax over all slots, bias for selection, no normalising, scale', () => {
     const logits = normalRows(40, 6)
@@ -161,6 +170,18 @@ describe('jointNorm', () => {
     const routing = joint({ tokens: 2, logits }, undefined, router, 1)
     expect([...routing.experts]).toEqual([-1, -1, 0, 1])
     expect([...routing.sharedWeights]).toEqual([0, 1])
+  })
+
+  test('keeps its shared weights where the batch is taken apart and joined again', () => {
+    const routing = joint({ tokens: 6, logits: normalRows(6, 6) })
+    const seen: number[][] = []
+    const joined = groupwise(routing, 3, (part) => {
+      seen.push([...part.sharedWeights!])
+      return part
+    })
+    expect(joined).toEqual({ ...routing, scores: routing.scores })
+    expect(seen.flat()).toEqual([...routing.sharedWeights])
+    expect(seen.map((weights) => weights.length)).toEqual([4, 4, 4])
   })
 
   test('keeps the groups of the routed experts', () => {
