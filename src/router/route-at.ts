@@ -23,6 +23,12 @@ export function routeAt(logits: Float32Array, experts: Int32Array, router: Route
   )
   const tokens = logits.length / numExperts
   demand(
+    experts instanceof Int32Array,
+    'routeAt: experts must be an Int32Array',
+    experts,
+    'Experts are whole numbers: use Int32Array.from.',
+  )
+  demand(
     experts.length === tokens * topK,
     `routeAt: experts must hold topK = ${topK} for each of ${tokens} tokens`,
     experts,

@@ -39,6 +39,11 @@ describe('routeAt', () => {
     }
   })
 
+  test('refuses experts that need not be whole numbers', () => {
+    const halves = Float32Array.of(1.5, 0) as unknown as Int32Array
+    expect(() => routeAt(logits, halves, config)).toThrow('routeAt: experts must be an Int32Array')
+  })
+
   test.each([
     [
       'logits that are no whole rows',
