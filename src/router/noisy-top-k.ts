@@ -1,4 +1,4 @@
-import { demandNothingElse } from '../errors.js'
+import { demand, demandNothingElse } from '../errors.js'
 import { softplus } from '../math.js'
 import { type RouterConfig, resolveRouter } from './config.js'
 import { hiddenOf, ofLayer } from './hidden.js'
@@ -35,6 +35,12 @@ export function noisyTopK(options: NoisyTopKOptions): Router {
     scale: 1,
   }
   resolveRouter(router)
+  demand(
+    leastDeviation >= 0 && leastDeviation < Infinity,
+    'noisyTopK: leastDeviation must be a finite number of at least 0',
+    leastDeviation,
+    'Leave it out for 1e-2.',
+  )
   return (batch, _bias, { random, layer, step }) => {
     const hidden = hiddenOf(batch, 'noisyTopK')
     const logits = routerLogits(hidden, ofLayer(gateWeights, layer, 'noisyTopK'), numExperts)

@@ -52,6 +52,12 @@ describe('noisyTopK', () => {
     expect(Math.abs(wins({ leastDeviation: 2 }) - 0.556)).toBeLessThan(5 * Math.sqrt(0.25 / tokens))
   })
 
+  test('refuses a deviation that is none', () => {
+    for (const leastDeviation of [-99, Infinity, Number.NaN]) {
+      expect(() => noisyTopK({ ...options, leastDeviation })).toThrow('noisyTopK: leastDeviation must be')
+    }
+  })
+
   test('the noise of a token is its own', () => {
     const flat = {
       numExperts: 2,
