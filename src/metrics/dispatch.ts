@@ -1,17 +1,18 @@
-import { unroutedTokens } from '../capacity/unrouted.js'
 import { withoutFillers } from '../capacity/without-fillers.js'
 import { demand } from '../errors.js'
-import { countFilled, type Routing } from '../router/routing.js'
+import { countFilled, filledSlots, type Routing } from '../router/routing.js'
 import { sum } from '../stats.js'
 
-// What flaxformer reports of a routing, after its capacity has refused what it does. "Dispatched" counts filled slots, but not fillers.
+// What flaxformer reports of a routing, after its capacity has refused what it does. "Dispatched" counts filled slots, but not
+// fillers; padding is among the tokens, as there.
 
 /**
  * Share of tokens that no expert processes. Not the share of assignments dropped: a token of six experts that loses one
  * is not left behind. `fraction_tokens_left_behind` of flaxformer.
  */
 export function fractionLeftBehind(routing: Routing): number {
-  return unroutedTokens(routing) / Math.max(1, routing.tokens)
+  const empty = filledSlots(routing).filter((filled) => filled === 0)
+  return empty.length / Math.max(1, routing.tokens)
 }
 
 /** Mean combine weight of what was dispatched; 0 of nothing. `router_confidence` of flaxformer. */

@@ -37,7 +37,7 @@ export function checkModel(model: ModelConfig): void {
     demandOneOf(`model: ${field}`, value, [undefined, true])
   }
   demandWhole('model: hyperConnections', hyperConnections, 1, mostStreams, 'It is the number of streams.')
-  demandObject('model: layers', layers, "Define every letter: { M: [{ kind: 'mamba2', … }] }.")
+  demandObject('model: layers', layers, "Define every letter, such as M: [{ kind: 'mamba2', … }].")
   const defined = Object.entries(layers)
   demandWhole(
     'model: the number of letters in layers',
@@ -75,13 +75,7 @@ function checkLayer(letter: string, sublayers: unknown): void {
     'The pattern names them.',
   )
   const at = `model: layers.${letter}`
-  demandList(
-    at,
-    sublayers,
-    1,
-    mostSublayers,
-    'A transformer layer has two sublayers: attention, then mlp or moe.',
-  )
+  demandList(at, sublayers, 1, mostSublayers, 'A layer has two: attention, then mlp or moe.')
   for (const [i, sublayer] of sublayers.entries()) checkSublayer(`${at}[${i}]`, sublayer as Sublayer)
 }
 

@@ -50,7 +50,7 @@ export function countParameters(model: ModelConfig): ParameterCount {
     Number.isSafeInteger(total + mtp),
     'countParameters: a model must have fewer than 2^53 parameters',
     total + mtp,
-    'Check its sizes: past that, counts are no longer exact.',
+    'Past that, counts are no longer exact.',
   )
   const active = sum(backbone, 'active')
   const withEmbedding = sum(parts, 'active')

@@ -14,6 +14,6 @@ export function demandChoices(who: string, { numExperts, topK }: ExpertChoices):
     topK >= 0 && topK <= numExperts,
     `${who}: topK must be a number from 0 to numExperts = ${numExperts}`,
     topK,
-    'It is how many experts a token chooses, or the mean of that.',
+    'It is how many a token chooses, or their mean.',
   )
 }

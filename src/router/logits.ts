@@ -16,7 +16,7 @@ export function logitsOf({ logits, tokens }: Batch, numExperts: number, who: str
     logits.length === tokens * numExperts,
     `${who}: logits must hold ${tokens} tokens × ${numExperts} experts`,
     logits,
-    'Make the workload and the router agree on numExperts.',
+    'Make the workload, the router and numExperts agree.',
   )
   return logits
 }

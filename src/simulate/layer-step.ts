@@ -107,7 +107,7 @@ function checkRouting(routing: Routing, batch: Batch, numExperts: number): void 
     tokens === batch.tokens && routing.numExperts === numExperts,
     `simulate: a batch of ${batch.tokens} tokens must be routed as such, over ${numExperts} experts`,
     `a routing of ${tokens} tokens over ${routing.numExperts}`,
-    'Make the workload, the router, the capacity and numExperts agree.',
+    'Make the workload, the router and numExperts agree.',
   )
   demand(
     experts.length === tokens * topK && weights.length === tokens * topK,

@@ -79,9 +79,11 @@ function checkState<State>({ balance, numExperts }: World<State>, state: State):
   } catch {
     bias = undefined
   }
-  const parts = Object.keys(Object(balance.init(numExperts)))
+  const parts = Object.keys(balance.init(numExperts) as object)
   const holds =
-    bias instanceof Float32Array && bias.length === numExperts && parts.every((part) => part in Object(state))
-  const rule = 'simulate: from must hold states of the balance rule that goes on with it'
+    bias instanceof Float32Array &&
+    bias.length === numExperts &&
+    parts.every((part) => part in (state as object))
+  const rule = 'simulate: from must hold states of this balance rule'
   demand(holds, rule, state, 'Resume with the setup that made it.')
 }

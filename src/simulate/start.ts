@@ -1,6 +1,6 @@
 import type { Balance } from '../balance/protocol.js'
 import type { CapacityPolicy } from '../capacity/protocol.js'
-import { demand, demandNothingElse, demandWhole } from '../errors.js'
+import { demandNothingElse, demandWhole } from '../errors.js'
 import { type Streams, streams } from '../random.js'
 import { asRouter } from '../router/as-router.js'
 import { resolveRouter } from '../router/config.js'
@@ -33,16 +33,11 @@ export function start<State>(setup: Setup<State>): World<State> {
   const random = streams(seed)
   const world = { balance, random, tokensPerStep, layers, updateEvery }
   const own = typeof router === 'function' ? undefined : resolveRouter(router).numExperts
-  if (declared !== undefined)
-    demandWhole(
-      'simulate: numExperts',
-      declared,
-      own ?? 1,
-      own ?? 1 << 20,
-      'Make the workload, the router, the capacity and numExperts agree.',
-    )
   const numExperts =
-    own ?? declared ?? countExperts(workload({ step: 0, layer: 0, tokens: tokensPerStep, random }))
+    declared ?? own ?? countExperts(workload({ step: 0, layer: 0, tokens: tokensPerStep, random }))
+  const remedy =
+    'Give that of the router, the workload and the capacity, where the first batch has no logits to count.'
+  demandWhole('simulate: numExperts', numExperts, own ?? 1, own ?? 1 << 20, remedy)
   const byProtocol = stepByProtocol(workload, bounded(asRouter(router), capacity), numExperts)
   return { ...world, numExperts, stepLayer: stepInKernel(setup, byProtocol, numExperts) ?? byProtocol }
 }
@@ -55,12 +50,4 @@ const bounded =
   (batch, bias, context) =>
     capacity(router(batch, bias, context), context)
 
-function countExperts({ tokens, logits }: Batch): number {
-  demand(
-    logits !== undefined && tokens > 0,
-    'simulate: numExperts must be given where the first batch has no logits to count',
-    logits,
-    'Add numExperts to the setup.',
-  )
-  return logits.length / tokens
-}
+const countExperts = ({ tokens, logits }: Batch): number => (logits?.length ?? 0) / tokens

@@ -3,6 +3,7 @@ import fc from 'fast-check'
 import {
   agreement,
   agreementOfLayers,
+  asRouter,
   coActivation,
   coActivationShares,
   companions,
@@ -19,6 +20,7 @@ import {
   type RouterConfig,
   type Routing,
   readTrace,
+  realExpertsPerToken,
   route,
   routerConfidence,
   routerSaturation,
@@ -231,8 +233,23 @@ describe('dispatch', () => {
       fractionLeftBehind(routing),
       locality(routing, new Int32Array(12)),
       coActivation(routing),
+      realExpertsPerToken(routing, 5),
     ]
     expect(figures(padded)).toEqual(figures(kept))
+  })
+
+  // 1 − dispatched / tokens, as flaxformer has it unless it is told to ignore padding.
+  test('padding is left behind, whether the routing tells its scores or not', () => {
+    const logits = logitsOf(8, 12)
+    logits.fill(Number.NEGATIVE_INFINITY, 6 * 8)
+    const told = asRouter(config(8, 2))({ tokens: 12, logits }, new Float32Array(8), {
+      step: 0,
+      layer: 0,
+      tokens: 12,
+      random,
+    })
+    expect(told.scores).toBeDefined()
+    expect([route(logits, config(8, 2)), told].map(fractionLeftBehind)).toEqual([0.5, 0.5])
   })
 
   test('of nothing', () => {

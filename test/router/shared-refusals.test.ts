@@ -25,7 +25,7 @@ describe('fair routing is refused in the same words wherever it is asked about',
     expect(() => ask({ topK: 1.5 })).not.toThrow() // a mean, of routers that choose a varying number
     for (const topK of [-1, 5, Number.NaN])
       expect(() => ask({ topK })).toThrow(
-        `${who}: topK must be a number from 0 to numExperts = 4, got ${topK}. It is how many experts`,
+        `${who}: topK must be a number from 0 to numExperts = 4, got ${topK}. It is how many a token`,
       )
     for (const numExperts of [0, 1.5, Number.NaN, 2 ** 20 + 1])
       expect(() => ask({ numExperts })).toThrow(

@@ -61,7 +61,7 @@ describe('tokens that have no expert', () => {
   test('cannot tell how many experts there are', () => {
     const workload: Workload = () => ({ tokens: 0, logits: new Float32Array(0) })
     const setup = { router: asRouter(router), balance: noBalance, workload, tokensPerStep: 1, steps: 1 }
-    expect(() => [...simulate(setup)]).toThrow('simulate: numExperts must be given where the first batch')
+    expect(() => [...simulate(setup)]).toThrow('simulate: numExperts must be a whole number from 1')
     const [report] = simulate({ ...setup, numExperts: 16 })
     expect(report.balance).toEqual(report.chance)
   })

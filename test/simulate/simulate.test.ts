@@ -302,9 +302,7 @@ describe('a snapshot', () => {
     expect(() => simulate({ ...setup, from: broken })).toThrow('$array must name a typed array')
     for (const state of [null, { bias: [0, 0] }, {}]) {
       const from = { ...good, balances: [state, state] } as unknown as Snapshot
-      expect(() => simulate({ ...layered, from })).toThrow(
-        'from must hold states of the balance rule that goes on',
-      )
+      expect(() => simulate({ ...layered, from })).toThrow('from must hold states of this balance rule')
     }
   })
 
@@ -314,7 +312,7 @@ describe('a snapshot', () => {
   ] as never)('of another rule is refused by %s, which keeps more', (_, first, second) => {
     const [report] = simulate({ ...setup, balance: first, steps: 1 })
     expect(() => simulate({ ...setup, balance: second, from: report.snapshot() })).toThrow(
-      'from must hold states of the balance rule that goes on',
+      'from must hold states of this balance rule',
     )
   })
 
@@ -337,7 +335,10 @@ describe('refusals come before the first step', () => {
     [{ steps: -1 }, 'steps must be a whole number'],
     [{ router: { ...router, topK: 99 } }, 'topK must be a whole number'],
     [{ seed: Number.NaN }, 'seed must be a string or a finite number'],
-    [{ router: () => null, workload: hiddenDomains({ hiddenSize: 4 }) }, 'numExperts must be given'],
+    [
+      { router: () => null, workload: hiddenDomains({ hiddenSize: 4 }) },
+      'numExperts must be a whole number from 1 to 1048576, got 0',
+    ],
     [{ numExperts: 99 }, 'numExperts must be a whole number from 16 to 16, got 99'],
     [{ router: () => null, numExperts: 2.5 }, 'numExperts must be a whole number from 1'],
   ])('%o', (change, message) => {

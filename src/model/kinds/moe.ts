@@ -48,7 +48,7 @@ export const moe: Kind<Omit<MixtureOfExperts, 'kind'>> = {
       sharedExpertWidth,
       'It is the width of one shared expert.',
     )
-    const remedy = "They are among the router's numExperts, and not all of them."
+    const remedy = 'They are some of numExperts.'
     demandWhole(`${at}.zeroExperts`, zeroExperts, 0, router.numExperts - 1, remedy)
     const switches = { sharedGate, latentNorm, routerBias, expertBiases, outputBias, hashed }
     for (const [name, value] of Object.entries(switches)) {
