@@ -17,13 +17,14 @@ interface Chosen {
 export function checkExperts(what: string, routing: Chosen): void {
   const { numExperts, topK, experts, ownSlots: own = topK } = routing
   const rowOf = new Int32Array(numExperts).fill(-1) // where each expert was seen last
-  experts.forEach((expert, slot) => {
-    const isOwn = slot % topK < own
-    const first = slot - (slot % topK)
-    if (expert < -1 || expert >= numExperts || (isOwn && rowOf[expert] === first)) {
-      const rule = `${what} must be from 0 to ${numExperts - 1}, or −1, each once a token`
-      throw new InputError(rule, expert, 'Number the routed experts from 0.')
+  for (let first = 0; first < experts.length; first += topK || 1) {
+    for (let k = 0; k < topK; k++) {
+      const expert = experts[first + k]
+      if (expert < -1 || expert >= numExperts || (k < own && rowOf[expert] === first)) {
+        const rule = `${what} must be from 0 to ${numExperts - 1}, or −1, each once a token`
+        throw new InputError(rule, expert, 'Number the routed experts from 0.')
+      }
+      if (k < own && expert >= 0) rowOf[expert] = first
     }
-    if (isOwn && expert >= 0) rowOf[expert] = first
-  })
+  }
 }

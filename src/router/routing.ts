@@ -33,13 +33,14 @@ export type ScoredRouting = Routing & Required<Pick<Routing, 'scores'>>
 
 /**
  * Tokens per expert, [E]: its sum is the number of filled slots, so that nothing is lost. Throws an InputError on experts
- * that are none, or that a token has twice.
+ * that are none.
  */
 export function loadOf(routing: Routing): Int32Array {
-  checkExperts('loadOf: experts', routing)
-  const load = new Int32Array(routing.numExperts)
-  for (const expert of routing.experts) if (expert >= 0) load[expert]++
-  return load
+  const { numExperts, experts } = routing
+  const counts = new Int32Array(numExperts + 1) // empty slots first
+  for (const expert of experts) counts[expert + 1]++
+  if (sum(counts) < experts.length) checkExperts('loadOf: experts', routing)
+  return counts.slice(1)
 }
 
 /** How many of the slots, or of a row of them, are filled. */
