@@ -17,14 +17,13 @@ interface Chosen {
 export function checkExperts(what: string, routing: Chosen): void {
   const { numExperts, topK, experts, ownSlots: own = topK } = routing
   const rowOf = new Int32Array(numExperts).fill(-1) // where each expert was seen last
-  for (let first = 0; first < experts.length; first += topK || 1) {
-    for (let k = 0; k < topK; k++) {
-      const expert = experts[first + k]
-      if (expert < -1 || expert >= numExperts || (k < own && rowOf[expert] === first)) {
-        const rule = `${what} must be from 0 to ${numExperts - 1}, or −1, each once a token`
-        throw new InputError(rule, expert, 'Number the routed experts from 0.')
-      }
-      if (k < own && expert >= 0) rowOf[expert] = first
+  for (let slot = 0; slot < experts.length; slot++) {
+    const expert = experts[slot]
+    const k = slot % topK
+    if (expert < -1 || expert >= numExperts || (k < own && rowOf[expert] === slot - k)) {
+      const rule = `${what} must be from 0 to ${numExperts - 1}, or −1, each once a token`
+      throw new InputError(rule, expert, 'Number the routed experts from 0.')
     }
+    if (k < own && expert >= 0) rowOf[expert] = slot - k
   }
 }

@@ -87,6 +87,10 @@ describe('a model spread over devices', () => {
     const layout = { ...alone, tensor: 4, expert: 4 }
     const plain = stageTraffic(with_({ sharedExperts: 0, sharedExpertWidth: 0 }), layout, { tokens: 64 })[0]
     expect(plain.tensorBytes).toBe(0)
+    const { numGroups: _, topGroups: __, ...ungrouped } = moe.router
+    expect(stageTraffic(with_({ router: ungrouped }), layout, { tokens: 64 })).toEqual(
+      stageTraffic(with_({}), layout, { tokens: 64 }),
+    )
     const latent = stageTraffic(with_({ latentWidth: 32 }), layout, { tokens: 64 })[0]
     expect(latent.expertBytes).toBeCloseTo(plain.expertBytes / 4, 6)
     expect(latent.tensorBytes).toBeGreaterThan(0)
