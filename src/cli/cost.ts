@@ -13,7 +13,7 @@ import { type CostQuestion, costFigures } from './cost-figures.js'
 import { demandLoadsOf } from './cost-loads.js'
 import { type GivenPlacement, readPlacement } from './cost-placement.js'
 import { decodeTable, frontTable, memoryTable, ranksTable } from './cost-tables.js'
-import { type Given, oneOf, real, whole } from './given.js'
+import { demandUsage, type Given, oneOf, real, whole } from './given.js'
 import { exitCode, type Io } from './io.js'
 import { type GivenLoads, readLoads } from './loads.js'
 import { modelHelp, namedModels } from './models.js'
@@ -110,7 +110,8 @@ function loadsOf(
   last: number | undefined,
 ): GivenLoads | undefined {
   if (typeof path !== 'string') {
-    demand(last === undefined, '--last must stand with --loads', last, 'Leave it out, or give the loads.')
+    const remedy = 'Leave it out, or give the loads.'
+    demandUsage(last === undefined, '--last must stand with --loads', last, remedy)
     return undefined
   }
   const loads = readLoads('cost', path, last)
@@ -120,7 +121,8 @@ function loadsOf(
 
 function placedBy(path: string, loads: GivenLoads | undefined): GivenPlacement {
   const rule = '--placement must stand with --loads'
-  demand(loads !== undefined, rule, path, 'Give the loads that were placed, or others of the same layers.')
+  const remedy = 'Give the loads that were placed, or others of the same layers.'
+  demandUsage(loads !== undefined, rule, path, remedy)
   return readPlacement(path, loads.layers)
 }
 
@@ -128,6 +130,6 @@ function deviceOf(given: Given): Hardware {
   const device = hardware[oneOf(given, 'hardware', 'h200', devices)]
   const own = 1e6 * (device.latencySeconds as number)
   const latencyUs = real(given, 'latencyUs', own, 'Leave it out for its default.')
-  demand(latencyUs >= 0, '--latency-us must be at least 0', latencyUs, 'Use 0 to leave it out.')
+  demandUsage(latencyUs >= 0, '--latency-us must be at least 0', latencyUs, 'Use 0 to leave it out.')
   return latencyUs === own ? device : { ...device, latencySeconds: latencyUs / 1e6 }
 }

@@ -351,7 +351,7 @@ describe('moesim cost', () => {
     ])
       await refused(other, 'must be a placement')
     const alone = await moesim(['cost', '--placement', join(folder, 'placed.json')])
-    expect(alone.code).toBe(1)
+    expect(alone.code).toBe(2)
     expect(alone.stderr).toContain('--placement must stand with --loads')
   })
 
@@ -453,8 +453,8 @@ describe('moesim cost', () => {
     ['--context 0', '--context must be a whole number from 1'],
     ['--batch x', '--batch must be a whole number from 1 to 1000000, got "x"'],
     ['--batch 1e9', '--batch must be a whole number from 1 to 1000000, got "1e9"'],
-    ['--latency-us -1', '--latency-us must be at least 0, got -1', 1],
-    ['--last 3', '--last must stand with --loads, got 3. Leave it out', 1],
+    ['--latency-us -1', '--latency-us must be at least 0, got -1', 2],
+    ['--last 3', '--last must stand with --loads, got 3. Leave it out', 2],
     ['--last x', '--last must be a whole number from 1'],
     ['--latency-us soon', '--latency-us must be a finite number, got "soon"'],
     ['nanotron', 'preset: it must be a known one', 1],
