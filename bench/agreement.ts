@@ -11,6 +11,7 @@ import { routeCase } from '../test/router/route-cases.js'
 
 const wanted = Number(process.argv[2] ?? 10_000_000)
 const firstSeed = Number(process.argv[3] ?? 0)
+
 function differences(one: ArrayLike<number>, other: ArrayLike<number>): number {
   let count = 0
   for (let i = 0; i < one.length; i++) if (!Object.is(one[i], other[i])) count++

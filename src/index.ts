@@ -59,7 +59,7 @@ export { type CheckpointCount, countCheckpoint, type TensorEntry } from './model
 export { tensorPart } from './model/checkpoint/tensor-part.js'
 export * from './model/config.js'
 export { type FlopCount, type FlopOptions, flopsOf } from './model/flops.js'
-export { fromHuggingFaceConfig, type HuggingFaceOptions } from './model/huggingface/read.js'
+export { fromHuggingFaceConfig, type HuggingFaceOptions, unplacedFields } from './model/huggingface/read.js'
 export { setConfigFields } from './model/huggingface/set-fields.js'
 export type { Choice, ModelType, Part } from './model/huggingface/types.js'
 export * from './model/memory.js'

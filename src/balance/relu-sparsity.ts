@@ -1,12 +1,12 @@
-import { withoutFillers } from '../capacity/without-fillers.js'
 import { demand, demandNothingElse, demandWhole, orNone } from '../errors.js'
-import { countFilled, type Routing } from '../router/routing.js'
+import { filledSlots, type Routing } from '../router/routing.js'
+import { sum } from '../stats.js'
 import { type Logits, type Loss, type LossOptions, lossOf, validTokens } from './loss.js'
 
 /** The share of expert slots that tokens leave unused, 1 − assignments / (T · E); 0 for no token. */
 export function sparsityOf(routing: Routing): number {
   const { tokens, numExperts } = routing
-  return tokens === 0 ? 0 : 1 - countFilled(withoutFillers(routing).experts) / (tokens * numExperts)
+  return tokens === 0 ? 0 : 1 - sum(filledSlots(routing)) / (tokens * numExperts)
 }
 
 export interface SparsityControllerOptions {

@@ -2,7 +2,10 @@ import { demand } from '../errors.js'
 import { joinRoutings, ownSlotsOf, type Routing } from '../router/routing.js'
 import type { Seen } from './protocol.js'
 
-/** The routings of several micro-batches as one, for a rule that looks at them; undefined unless there are some and all tell their scores. */
+/**
+ * The routings of several micro-batches as one, for a rule that looks at them; undefined unless there are some and all tell
+ * their scores.
+ */
 export function seenOf(parts: readonly Routing[]): Seen | undefined {
   if (parts.length === 0) return undefined
   const routing = joinRoutings(parts)

@@ -7,8 +7,8 @@ import { refuseFillers } from './pad.js'
  * of tokens, Hugging Face's Switch with sequences, every data-parallel rank with its own tokens. The load of fewer tokens
  * is more uneven, so that the same factor drops more. `bound` gets each part, T / groups tokens, and its number; it may
  * pad the part, and fillers add up; what it draws at random by token it should draw by the token's place in the batch:
- * `randomOrder(part, draws, group * part.tokens)`. Throws an InputError on groups that do not divide the tokens, and on a routing padded
- * before.
+ * `randomOrder(part, draws, group * part.tokens)`. Throws an InputError on groups that do not divide the tokens, and on a
+ * routing padded before.
  */
 export function groupwise(
   routing: Routing,

@@ -8,6 +8,7 @@ import {
   parsePythonJson,
   presets,
   publishedModels,
+  unplacedFields,
 } from '../index.js'
 import { headed, readBytes } from '../node/files.js'
 import { demandUsage } from './given.js'
@@ -50,13 +51,9 @@ export async function modelsToCount(
   assume?: string,
 ): Promise<NamedModel[]> {
   const models = await namedModels(labels, io, assume)
-  for (const { label, config } of assume === undefined ? [] : models) {
-    try {
-      fromHuggingFaceConfig(config)
-    } catch (error) {
-      const fields = error instanceof InputError && error.remedy.match(/Fields that have no place in .*$/)
-      if (fields) io.stderr(`moesim: ${label}: ${visible(fields[0])} What they hold is not counted.\n`)
-    }
+  for (const { label, config = {} } of assume === undefined ? [] : models) {
+    const fields = visible(unplacedFields(config))
+    if (fields) io.stderr(`moesim: ${label}: ${fields} What they hold is not counted.\n`)
   }
   return models
 }

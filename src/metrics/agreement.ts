@@ -1,6 +1,6 @@
 import { demand } from '../errors.js'
 import { checkExperts } from '../router/check-experts.js'
-import { countFilled, ownSlotsOf, type Routing } from '../router/routing.js'
+import { ownSlotsOf, type Routing } from '../router/routing.js'
 import { sum } from '../stats.js'
 
 /** How far two routings of the same tokens agree, as sets of experts: the order of the slots is not compared. */
@@ -53,17 +53,16 @@ export function compared(a: Chosen, b: Chosen): Compared {
     b.tokens,
     'Route the same batch twice.',
   )
-  const own = [a, b].map((routing) => {
-    demandChosen(routing)
-    return ownSlotsOf(routing)
-  })
+  demandChosen(a)
+  demandChosen(b)
+  const [ownOfA, ownOfB] = [ownSlotsOf(a), ownSlotsOf(b)]
   const differing = new Uint8Array(a.tokens)
   let filled = 0
   let differingSlots = 0
   let largest = 0
   for (let token = 0; token < a.tokens; token++) {
-    const row = a.experts.subarray(token * a.topK, token * a.topK + own[0])
-    const other = b.experts.subarray(token * b.topK, token * b.topK + own[1])
+    const row = a.experts.subarray(token * a.topK, token * a.topK + ownOfA)
+    const other = b.experts.subarray(token * b.topK, token * b.topK + ownOfB)
     const chosen = countFilled(row)
     filled += chosen
     let missing = 0
@@ -92,6 +91,9 @@ export function compared(a: Chosen, b: Chosen): Compared {
     largestWeightDifference: largest,
   }
 }
+
+const countFilled = (row: Int32Array): number =>
+  row.reduce((count, expert) => count + (expert < 0 ? 0 : 1), 0)
 
 /** Refuses what is no choice of experts, which would compare as if it were one. */
 function demandChosen(routing: Chosen): void {

@@ -15,8 +15,7 @@ export interface FairRouting extends ExpertChoices {
  * An expert's load is Binomial(T, K/E). The expected largest of E independent ones comes from the exact distribution
  * Fᴱ; that the loads must sum to T·K spreads them by a further √(E / (E − 1)), up to E/K − 1, the most there is. For 64
  * experts and more within 1.5 % of simulation where they get 3 tokens or more on average, 2.5 % down to 1, where the Gaussian
- * form z_E · √((1 − K/E) / mean) is 16 % too low and more. Of fewer experts within 3.1 %, and 12 % down to
- * 1, by enumeration.
+ * form z_E · √((1 − K/E) / mean) is 16 % too low and more. Of fewer experts within 3.1 %, and 12 % down to 1, by enumeration.
  */
 export function expectedMaxViolation(routing: FairRouting): number {
   return chanceOf(routing).maxViolation

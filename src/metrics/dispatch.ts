@@ -1,6 +1,5 @@
-import { withoutFillers } from '../capacity/without-fillers.js'
 import { demand } from '../errors.js'
-import { countFilled, filledSlots, type Routing } from '../router/routing.js'
+import { filledSlots, type Routing } from '../router/routing.js'
 import { sum } from '../stats.js'
 
 // What flaxformer reports of a routing, after its capacity has refused what it does. "Dispatched" counts filled slots, but not
@@ -17,7 +16,7 @@ export function fractionLeftBehind(routing: Routing): number {
 
 /** Mean combine weight of what was dispatched; 0 of nothing. `router_confidence` of flaxformer. */
 export function routerConfidence(routing: Routing): number {
-  return sum(routing.weights) / Math.max(1, countFilled(withoutFillers(routing).experts))
+  return sum(routing.weights) / Math.max(1, sum(filledSlots(routing)))
 }
 
 /** Share of the room that was used: dispatched / (E · capacity), capacity in tokens an expert. `expert_usage` of flaxformer. */
@@ -28,5 +27,5 @@ export function expertUsage(routing: Routing, capacity: number): number {
     capacity,
     'It is the room of each expert.',
   )
-  return countFilled(withoutFillers(routing).experts) / (routing.numExperts * capacity)
+  return sum(filledSlots(routing)) / (routing.numExperts * capacity)
 }

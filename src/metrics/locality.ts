@@ -1,6 +1,5 @@
-import { withoutFillers } from '../capacity/without-fillers.js'
 import { demand } from '../errors.js'
-import { loadOf, type Routing } from '../router/routing.js'
+import { loadOf, type Routing, withoutFillers } from '../router/routing.js'
 
 /** How alike neighbouring tokens of a sequence are routed, each beside what independent tokens would give. */
 export interface Locality {

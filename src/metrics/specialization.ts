@@ -1,7 +1,6 @@
-import { withoutFillers } from '../capacity/without-fillers.js'
 import { demand } from '../errors.js'
 import { log } from '../math.js'
-import type { Routing } from '../router/routing.js'
+import { type Routing, withoutFillers } from '../router/routing.js'
 import { maxViolation } from './load.js'
 
 /** The load of each domain, [domains, E]: how often its tokens went to each expert. `domains` is [T]. */

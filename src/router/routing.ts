@@ -43,10 +43,6 @@ export function loadOf(routing: Routing): Int32Array {
   return counts.slice(1)
 }
 
-/** How many of the slots, or of a row of them, are filled. */
-export const countFilled = (experts: Int32Array): number =>
-  experts.reduce((count, expert) => count + (expert < 0 ? 0 : 1), 0)
-
 /** K without fillers: the slots of a row that a token has chosen for, which stand first. */
 export const ownSlotsOf = ({ ownSlots, topK }: Pick<Routing, 'ownSlots' | 'topK'>): number => ownSlots ?? topK
 
@@ -75,6 +71,15 @@ export function widen(routing: Routing, topK: number, own: number): Routing {
     weights.set(routing.weights.subarray(from, from + before), token * topK) // fillers weigh 0
   }
   return { ...routing, topK, experts, weights }
+}
+
+/** The routing without what fills its rows up for a fixed shape: a filler is no expert of its token. */
+export function withoutFillers(routing: Routing): Routing {
+  if (routing.ownSlots === undefined) return routing // and its scores are not read, which may make them
+  const { fillers, ownSlots, ...padded } = routing
+  const own = <A extends Int32Array | Float32Array>(rows: A): A =>
+    rows.filter((_, slot) => slot % routing.topK < ownSlots) as A
+  return { ...padded, topK: ownSlots, experts: own(routing.experts), weights: own(routing.weights) }
 }
 
 /**

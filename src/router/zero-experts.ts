@@ -1,6 +1,6 @@
 import { demandNothingElse, demandWhole } from '../errors.js'
 import type { RouterConfig } from './config.js'
-import { ownSlotsOf, type Routing } from './routing.js'
+import { type Routing, withoutFillers } from './routing.js'
 
 export interface LongcatOptions {
   /** Experts that compute, 512 in LongCat-Flash, and identity experts after them, 256. */
@@ -30,11 +30,10 @@ export function longcat({ numReal, numZero, topK, scale, ...rest }: LongcatOptio
 
 /** [T] how many of each token's experts have an id below `numReal`, and so compute something; fillers are none of its own. */
 export function realExpertsPerToken(routing: Routing, numReal: number): Int32Array {
-  const { tokens, topK, experts } = routing
-  const own = ownSlotsOf(routing)
+  const { tokens, topK, experts } = withoutFillers(routing)
   const counts = new Int32Array(tokens)
   experts.forEach((expert, slot) => {
-    if (slot % topK < own && expert >= 0 && expert < numReal) counts[Math.floor(slot / topK)]++
+    if (expert >= 0 && expert < numReal) counts[Math.floor(slot / topK)]++
   })
   return counts
 }

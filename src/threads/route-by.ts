@@ -2,7 +2,7 @@ import { type RouterConfig, type Routing, resolveRouter, route } from '../index.
 import { allDone } from './all-done.js'
 import { type Helper, living } from './helper.js'
 import type { Answer, Part, RouteTask } from './kinds.js'
-import { type RouteWork, tokensOfBlock } from './route-work.js'
+import { blocksOf, type RouteWork, tokensOfBlock } from './route-work.js'
 import { isShared } from './shared-floats.js'
 
 /**
@@ -65,7 +65,7 @@ interface Shares {
 function together(helpers: readonly Helper[], rows: Float32Array, settings: Settings): Shares {
   const taken = new Int32Array(new SharedArrayBuffer(4))
   const task = { ...settings, from: 0, taken, threads: helpers.length + 1, left: 0 }
-  const asked = { ...task, left: leftOf(blocksOf(rows, settings)) }
+  const asked = { ...task, left: leftOf(blocksOf(rows, settings.router)) }
   return { own: [rows, task], answers: helpers.map((helper) => helper.ask('route', rows, asked)) }
 }
 
@@ -73,7 +73,7 @@ function together(helpers: readonly Helper[], rows: Float32Array, settings: Sett
 function apart(helpers: readonly Helper[], logits: Float32Array, settings: Settings): Shares {
   const { numExperts } = settings.router
   const most = tokensOfBlock(settings.router)
-  const blocks = blocksOf(logits, settings)
+  const blocks = blocksOf(logits, settings.router)
   const start = (thread: number): number => Math.floor((thread * blocks) / (helpers.length + 1)) * most
   const share = (thread: number): [Float32Array, RouteTask] => [
     logits.subarray(start(thread) * numExperts, start(thread + 1) * numExperts),
@@ -81,6 +81,3 @@ function apart(helpers: readonly Helper[], logits: Float32Array, settings: Setti
   ]
   return { own: share(0), answers: helpers.map((helper, i) => helper.ask('route', ...share(i + 1))) }
 }
-
-const blocksOf = ({ length }: Float32Array, { router }: Settings): number =>
-  Math.ceil(length / router.numExperts / tokensOfBlock(router))

@@ -8,6 +8,9 @@ const cachedFloats = 131_072
 export const tokensOfBlock = ({ numExperts, topK }: RouterConfig): number =>
   Math.max(1, Math.floor(cachedFloats / (numExperts + 2 * topK)))
 
+export const blocksOf = ({ length }: Float32Array, router: RouterConfig): number =>
+  Math.ceil(length / router.numExperts / tokensOfBlock(router))
+
 /** Blocks taken at once, unless few are left: fewer parts to gather. */
 const blocksAtOnce = 2
 
@@ -35,7 +38,7 @@ export function newRouteWork(): RouteWork {
     const { numExperts } = router
     const most = tokensOfBlock(router)
     const tokens = rows.length / numExperts
-    const blocks = Math.ceil(tokens / most)
+    const blocks = blocksOf(rows, router)
     const parts: Part[] = []
     try {
       const { logits, route } = keep(router)

@@ -7,8 +7,8 @@ export interface GaussianOptions {
   readonly numExperts: number
   /**
    * How unlike the experts are: of many experts, the standard deviation of their mean logits, which stand at the normal
-   * quantiles skew · Φ⁻¹((e + ½) / E), so that expert 0 is the least wanted (of 8 it is 0.92 · skew). 0, the default, makes routing fair; below 0 the order
-   * turns round, and the last expert is the least wanted.
+   * quantiles skew · Φ⁻¹((e + ½) / E), so that expert 0 is the least wanted (of 8 it is 0.92 · skew). 0, the default, makes
+   * routing fair; below 0 the order turns round, and the last expert is the least wanted.
    */
   readonly skew?: number
   /** Mean logits [E] of one's own instead. */

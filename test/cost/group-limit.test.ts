@@ -32,6 +32,7 @@ import {
 import { describe, expect, test } from 'vitest'
 import { run } from '../router/run.js'
 import { distance } from './fair.js'
+import { neededBy } from './needed.js'
 
 // DeepSeek-V3 keeps 4 of 8 groups by the sum of their two best experts, DeepSeek-V2 3 of 8 by their best one.
 const v3 = { numExperts: 256, topK: 8, numGroups: 8, topGroups: 4 } as const
@@ -87,13 +88,7 @@ describe('the law of a limit', () => {
             if (groups > topGroups) continue
             const chance = (weight * (groups === topGroups ? full : 1)) / of(() => true)
             for (const e of set) load[e] += chance
-            for (const rank of needed.keys()) {
-              const slots = [...placement.experts.subarray(3 * rank, 3 * rank + 3)]
-              const missed = set.map(
-                (e) => 1 - slots.filter((other) => other === e).length / placement.replicaCount[e],
-              )
-              needed[rank] += chance * (1 - missed.reduce((product, other) => product * other, 1))
-            }
+            for (const [rank, need] of neededBy(set, placement, 4).entries()) needed[rank] += chance * need
           }
           const setup = { topK, ranks: 4, numGroups, topGroups, placements: [placement] }
           const [{ chances }] = loadsOnRanks([load], setup).layers

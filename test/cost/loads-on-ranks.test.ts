@@ -27,6 +27,7 @@ import { describe, expect, test } from 'vitest'
 import { dataFile } from '../cli/terminal.js'
 import { run } from '../router/run.js'
 import { nano } from './models.js'
+import { neededBy } from './needed.js'
 
 const total = (values: ArrayLike<number>): number => Array.from(values).reduce((sum, value) => sum + value, 0)
 const largest = (values: ArrayLike<number>): number => Math.max(...Array.from(values))
@@ -119,13 +120,7 @@ describe('measured loads on ranks', () => {
           const chance = set.reduce((product, e) => product * weight[e], 1)
           all += chance
           for (const e of set) load[e] += chance
-          for (const rank of needed.keys()) {
-            const slots = [...placement.experts.subarray(3 * rank, 3 * rank + 3)]
-            const missed = set.map(
-              (e) => 1 - slots.filter((other) => other === e).length / placement.replicaCount[e],
-            )
-            needed[rank] += chance * (1 - missed.reduce((product, other) => product * other, 1))
-          }
+          for (const [rank, need] of neededBy(set, placement, 3).entries()) needed[rank] += chance * need
         }
         const found = loadsOnRanks([load], { topK, ranks: 3, placements: [placement] })
         for (const [rank, chance] of found.layers[0].chances.entries())

@@ -87,12 +87,27 @@ function textOf(json: Json): Json {
 export const textKey = (json: object): string | undefined =>
   ['text_config', 'language_config', 'llm_config'].find((key) => isObject(own(json as Json, key)))
 
+const isKnown = (name: unknown): name is string => typeof name === 'string' && Object.hasOwn(modelTypes, name)
+
+/**
+ * Of a config.json whose model_type is not known, a sentence on the fields that no model type reads and that may hold
+ * parameters, as the refusal ends with; empty if there are none.
+ */
+export function unplacedFields(json: object): string {
+  const config = textOf(json as Json)
+  return isKnown(own(config, 'model_type')) ? '' : unplaced(config)
+}
+
 function typeNamed(name: unknown, config: Json): ModelType {
   const known = Object.keys(modelTypes)
-  if (typeof name === 'string' && Object.hasOwn(modelTypes, name)) return modelTypes[name]
+  if (isKnown(name)) return modelTypes[name]
   const suggestion = typeof name === 'string' ? didYouMean(name.slice(0, 64), known) : ''
   const remedy = `${suggestion}Known: ${known.join(', ')}. To read it as one of these, such as 'llama-moe', use the option assume.`
-  throw new InputError(`${head}model_type must be a known one`, name, `${remedy}${unplaced(config)}`)
+  throw new InputError(
+    `${head}model_type must be a known one`,
+    name,
+    `${remedy} ${unplaced(config)}`.trimEnd(),
+  )
 }
 
 /** The layers of encoder and decoder, or the letters of a pattern where their number is not stated. */

@@ -13,5 +13,5 @@ export function unplaced(config: object): string {
   if (names.length === 0) return ''
   const shown = names.slice(0, most).map((name) => name.slice(0, 40))
   const more = names.length > most ? ` and ${names.length - most} more` : ''
-  return ` Fields that have no place in any of them: ${shown.join(', ')}${more}.`
+  return `Fields that have no place in any of them: ${shown.join(', ')}${more}.`
 }
